@@ -1,0 +1,281 @@
+"""Workspaces and runs: what the dashboard reads.
+
+A workspace is a folder of the cache root; see ``Workspace`` for what it holds and where. All
+tables come back as fresh data frames, all arrays as read-only memory maps.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from cache.artefact import Artefact, read_json
+from cache.errors import CacheError, RunNotFoundError, WorkspaceNotFoundError
+from cache.fingerprint import stage_fingerprint
+from cache.tables import read_table
+
+State = Literal["done", "missing", "stale", "interrupted"]
+
+DOCUMENT = "workspace.json"
+
+
+def cache_root() -> Path:
+    """Folder of the workspaces: ``CENTAURO_CACHE``, or ``workspaces`` beside this file."""
+    given = os.environ.get("CENTAURO_CACHE")
+    return Path(given).expanduser().resolve() if given else Path(__file__).parent / "workspaces"
+
+
+def list_workspaces(root: Path | None = None) -> list[Workspace]:
+    """Every workspace of the cache, by name. An absent cache has none."""
+    root = root or cache_root()
+    found = sorted(path.parent for path in root.glob(f"*/{DOCUMENT}"))
+    return [Workspace(folder.name, folder) for folder in found if not folder.name.startswith(".")]
+
+
+def open_workspace(name: str, root: Path | None = None) -> Workspace:
+    """Find a workspace by name.
+
+    Raises:
+        WorkspaceNotFoundError: There is none of that name; the message lists those there are.
+    """
+    there = {workspace.name: workspace for workspace in list_workspaces(root)}
+    if name not in there:
+        raise WorkspaceNotFoundError(
+            f"There is no workspace '{name}' in {root or cache_root()}. "
+            f"There are: {', '.join(there) or 'none yet'}. "
+            "Make one with: python -m pipelines run RECIPE"
+        )
+    return there[name]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What the images of a workspace are.
+
+    Attributes:
+        title: Name for people.
+        source: Kind of source (``folder``, ``digits`` …).
+        description: What it is, from where, under which licence.
+        simulated: A sentence that says what is simulated, or None for real data.
+        root: Folder that the samples' paths are relative to, or None.
+        classes: Class names, in the order of the probabilities.
+        channels: Names of the channels.
+        dtype: ``uint8``, ``uint16`` or ``float32`` (in [0, 1]).
+        shape: (height, width, channels) where all samples share one, else None.
+        positive: The positive class, if one is named.
+        human_error: Error rate of people on this task, if known.
+        views: What a thumbnail can show: ``image``, or one view a channel.
+        left_out: How many samples of each class the recipe does not keep.
+    """
+
+    title: str
+    source: str
+    description: str
+    simulated: str | None
+    root: str | None
+    classes: tuple[str, ...]
+    channels: tuple[str, ...]
+    dtype: str
+    shape: tuple[int, int, int] | None
+    positive: str | None
+    human_error: float | None
+    views: tuple[str, ...]
+    left_out: dict[str, int]
+
+
+@dataclass(frozen=True)
+class StageState:
+    """Where one stage of a workspace stands.
+
+    Attributes:
+        run: Name of the run, or None for a stage of the whole workspace.
+        stage: Name of the stage.
+        state: ``done``; ``missing``; ``stale`` (made from other settings or inputs than the
+            recipe's); ``interrupted`` (broken off; running it again goes on from there).
+        seconds: Wall time it took, if it is there.
+        rows: Rows it made, if it is there.
+        command: What to run to make it.
+    """
+
+    run: str | None
+    stage: str
+    state: State
+    seconds: float | None
+    rows: int | None
+    command: str
+
+
+def artefact_key(run: str | None, stage: str) -> str:
+    """Name of an artefact inside its workspace: ``samples``, ``runs/cnn/train``."""
+    return stage if run is None else f"runs/{run}/{stage}"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One dataset and the runs made on it.
+
+    ::
+
+        workspace.json                the recipe as resolved, and the plan of its stages
+        samples/                      samples.parquet rejected.parquet dataset.json images.npy …
+        thumbnails/                   thumbnails.bin offsets.npy
+        runs/<run>/train/             run.json history.csv model.keras layers.json …
+        runs/<run>/predictions/       predictions.parquet metrics.json
+    """
+
+    name: str
+    folder: Path
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """The recipe as resolved, the plan and the command, as the runner wrote them."""
+        document: dict[str, Any] = read_json(self.folder / DOCUMENT)
+        return document
+
+    @property
+    def command(self) -> str:
+        """What to run to make everything of this workspace."""
+        return str(self.document["command"])
+
+    def artefact(self, stage: str, run: str | None = None) -> Artefact:
+        """The artefact of a stage, whether it is there or not."""
+        return Artefact(self.folder / artefact_key(run, stage), self.command)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """What the images are.
+
+        Raises:
+            MissingArtefactError: The samples have not been read yet.
+        """
+        document = read_json(self.artefact("samples").path("dataset.json"))
+        for name in ("classes", "channels", "shape", "views"):
+            document[name] = None if document[name] is None else tuple(document[name])
+        return Dataset(**document)
+
+    def samples(self) -> pd.DataFrame:
+        """One row a sample; columns as in ``cache.tables.SCHEMAS['samples']``."""
+        path = self.artefact("samples").path("samples.parquet")
+        return read_table(path, "samples", self.dataset.classes)
+
+    def rejected(self) -> pd.DataFrame:
+        """Every input that could not be read or used, with the reason."""
+        return read_table(self.artefact("samples").path("rejected.parquet"), "rejected")
+
+    def images(self) -> np.ndarray | None:
+        """Memory map (n, height, width, channels), or None where shapes differ.
+
+        A sample's row is its column ``row``.
+        """
+        if self.dataset.shape is None:
+            return None
+        return load_array(self.artefact("samples").path("images.npy"))
+
+    def histograms(self) -> np.ndarray:
+        """Memory map (n, channels, 64): share of a sample's pixels in equal bins of [0, 1]."""
+        return load_array(self.artefact("samples").path("histograms.npy"))
+
+    def runs(self) -> tuple[Run, ...]:
+        """The runs of the recipe, trained or not."""
+        return tuple(Run(name, self) for name in self.document["recipe"]["runs"])
+
+    def run(self, name: str) -> Run:
+        """Find a run by name.
+
+        Raises:
+            RunNotFoundError: The recipe has none of that name.
+        """
+        for run in self.runs():
+            if run.name == name:
+                return run
+        raise RunNotFoundError(
+            f"The workspace '{self.name}' has no run '{name}'. "
+            f"It has: {', '.join(run.name for run in self.runs())}."
+        )
+
+    def states(self) -> list[StageState]:
+        """Where each stage of the plan stands, in the plan's order."""
+        digests: dict[str, str | None] = {}
+        states = []
+        for entry in self.document["plan"]:
+            run, stage = entry["run"], entry["stage"]
+            key = artefact_key(run, stage)
+            artefact = self.artefact(stage, run)
+            state, manifest = _state(artefact, entry, digests)
+            digests[key] = manifest.digest if manifest is not None and state == "done" else None
+            seconds, rows = (manifest.seconds, manifest.rows) if manifest else (None, None)
+            states.append(StageState(run, stage, state, seconds, rows, self.command))
+        return states
+
+
+def _state(
+    artefact: Artefact, entry: dict[str, Any], digests: dict[str, str | None]
+) -> tuple[State, Any]:
+    if not artefact.exists:
+        return ("interrupted" if work_folder(artefact.folder).is_dir() else "missing"), None
+    try:
+        manifest = artefact.manifest
+    except CacheError:
+        return "stale", None
+    inputs = {key: digests.get(key) for key in entry["inputs"]}
+    known = {key: digest for key, digest in inputs.items() if digest is not None}
+    wanted = stage_fingerprint(entry["stage"], entry["version"], entry["settings"], known)
+    return ("done" if manifest.fingerprint == wanted else "stale"), manifest
+
+
+def work_folder(artefact_folder: Path) -> Path:
+    """Hidden folder in which a long stage keeps what it needs to go on after a stop."""
+    return artefact_folder.with_name(f".{artefact_folder.name}.work")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trained model of a workspace."""
+
+    name: str
+    workspace: Workspace
+
+    @property
+    def folder(self) -> Path:
+        """Where its artefacts are."""
+        return self.workspace.folder / "runs" / self.name
+
+    def artefact(self, stage: str) -> Artefact:
+        """The artefact of a stage of this run, whether it is there or not."""
+        return self.workspace.artefact(stage, self.name)
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """Configuration, parameter counts, disk, memory, times, environment (run.json).
+
+        Raises:
+            MissingArtefactError: It has not been trained yet.
+        """
+        document: dict[str, Any] = read_json(self.artefact("train").path("run.json"))
+        return document
+
+    def history(self) -> pd.DataFrame:
+        """One row an epoch, from 1."""
+        return pd.read_csv(self.artefact("train").path("history.csv"))
+
+    def predictions(self) -> pd.DataFrame:
+        """One row a sample of every split, in inference mode with the best weights."""
+        path = self.artefact("predictions").path("predictions.parquet")
+        return read_table(path, "predictions", self.workspace.dataset.classes)
+
+    def metrics(self) -> dict[str, Any]:
+        """Accuracy with count and 95 % interval, and loss, by split."""
+        document: dict[str, Any] = read_json(self.artefact("predictions").path("metrics.json"))
+        return document
+
+
+def load_array(path: Path) -> np.ndarray:
+    """Open a ``.npy`` file as a read-only memory map."""
+    array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array

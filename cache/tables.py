@@ -1,0 +1,137 @@
+"""Tables of the cache: Parquet files with declared columns.
+
+One table below says what each file must hold. Columns whose number depends on the data
+(``mean_0``, ``p_3`` …) are declared by their stem.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+
+from cache.errors import CacheError, CorruptArtefactError
+
+SPLITS: Final = ("train", "val", "test")
+
+_LABEL = "label"
+"""Stands for a categorical column over the classes of the dataset, in their order."""
+
+SCHEMAS: Final[dict[str, dict[str, str]]] = {
+    "samples": {
+        "sample_id": "str",
+        "split": "split",
+        "split_made": "bool",
+        "label": _LABEL,
+        "group": "str",
+        "leaked": "bool",
+        "source": "str",
+        "path": "str",
+        "row": "int32",
+        "width": "int32",
+        "height": "int32",
+        "content_hash": "str",
+        "mean": "float32",
+        "std": "float32",
+        "min": "float32",
+        "max": "float32",
+    },
+    "rejected": {"path": "str", "label": "str", "split": "str", "reason": "str"},
+    "predictions": {
+        "sample_id": "str",
+        "split": "split",
+        "label": _LABEL,
+        "predicted": _LABEL,
+        "correct": "bool",
+        "confidence": "float32",
+        "margin": "float32",
+        "loss": "float32",
+    },
+}
+
+_REPEATED: Final[dict[str, dict[str, str]]] = {
+    "samples": {r"(mean|std|min|max)_\d+": "float32", r"meta_\w+": ""},
+    "rejected": {},
+    "predictions": {r"p_\d+": "float32"},
+}
+
+
+def conform(frame: pd.DataFrame, schema: str, classes: Sequence[str] = ()) -> pd.DataFrame:
+    """Give a table the dtypes that its schema declares.
+
+    Args:
+        frame: The table.
+        schema: A key of ``SCHEMAS``.
+        classes: Class names in order, for the label columns.
+
+    Returns:
+        The table with the declared columns first, in order.
+
+    Raises:
+        CacheError: A declared column is missing, an undeclared one is there, or a label is not
+            among the classes.
+    """
+    declared = SCHEMAS[schema]
+    missing = [name for name in declared if name not in frame.columns]
+    extra = {
+        str(name): dtype
+        for name in frame.columns
+        if name not in declared
+        for pattern, dtype in _REPEATED[schema].items()
+        if re.fullmatch(pattern, str(name))
+    }
+    unknown = [str(c) for c in frame.columns if c not in declared and c not in extra]
+    if missing or unknown:
+        raise CacheError(
+            f"The table '{schema}' does not fit its schema. "
+            f"Missing columns: {missing}. Undeclared columns: {unknown}."
+        )
+    columns = {}
+    for name, dtype in {**declared, **extra}.items():
+        columns[name] = _cast(frame[name], name, dtype, classes)
+    return pd.DataFrame(columns).reset_index(drop=True)
+
+
+def _cast(column: pd.Series, name: str, dtype: str, classes: Sequence[str]) -> pd.Series:
+    if dtype == "":
+        return column
+    if dtype in (_LABEL, "split"):
+        categories = list(classes) if dtype == _LABEL else list(SPLITS)
+        strange = sorted(set(column.astype("str")) - set(categories))
+        if strange:
+            raise CacheError(
+                f"The column '{name}' holds values outside its categories. "
+                f"Received: {strange[:5]}. Expected among: {categories[:20]}."
+            )
+        return column.astype("str").astype(pd.CategoricalDtype(categories))
+    return column.astype(dtype)  # type: ignore[call-overload, no-any-return]
+
+
+def write_table(frame: pd.DataFrame, path: Path, schema: str, classes: Sequence[str] = ()) -> None:
+    """Write a table as Parquet after making it conform to its schema."""
+    conform(frame, schema, classes).to_parquet(path, index=False)
+
+
+def read_table(
+    path: Path, schema: str, classes: Sequence[str] = (), columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Read a table, or some of its columns, with its declared dtypes.
+
+    Raises:
+        CorruptArtefactError: The file is not a Parquet file with these columns.
+    """
+    try:
+        frame = pd.read_parquet(path, columns=None if columns is None else list(columns))
+        if columns is None:
+            return conform(frame, schema, classes)
+    except (OSError, ValueError, CacheError) as error:
+        raise CorruptArtefactError(
+            f"The table {path} cannot be read ({error}). Run its recipe again with --force."
+        ) from error
+    for name in columns:
+        dtype = SCHEMAS[schema].get(name, "")
+        frame[name] = _cast(frame[name], name, dtype, classes)
+    return frame
