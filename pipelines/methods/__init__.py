@@ -1,0 +1,3 @@
+"""The algorithms, as functions on arrays."""
+
+from __future__ import annotations

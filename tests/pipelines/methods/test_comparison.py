@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from pipelines.methods.comparison import gaps, mcnemar
+from pipelines.methods.intervals import rate
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
+def test_mcnemar_is_the_exact_binomial_test(answers: list[tuple[bool, bool]]) -> None:
+    first, second = np.array(answers).T
+    found = mcnemar(first, second)
+    expected = 1.0
+    if found.only_first + found.only_second:
+        expected = binomtest(found.only_first, found.only_first + found.only_second).pvalue
+    assert found.p_value == pytest.approx(expected)
+    assert found.n == len(answers)
+    swapped = mcnemar(second, first)
+    assert (swapped.only_first, swapped.only_second) == (found.only_second, found.only_first)
+    assert swapped.p_value == found.p_value
+
+
+def test_mcnemar_refuses_other_samples() -> None:
+    with pytest.raises(ValueError, match=r"Received: \(2,\) and \(3,\)"):
+        mcnemar(np.zeros(2, bool), np.zeros(3, bool))
+
+
+def test_gaps_add_up_to_the_error_on_val() -> None:
+    found = gaps(rate(980, 1000), rate(450, 500), ideal=0.99)
+    assert found.bias.value == pytest.approx(0.01)
+    assert found.variance.value == pytest.approx(0.08)
+    assert found.bias.low < found.bias.value < found.bias.high
+    assert found.variance.low > 0.0
+
+
+def test_gaps_refuse_a_percentage() -> None:
+    with pytest.raises(ValueError, match=r"Received: ideal=99\.0"):
+        gaps(rate(1, 2), rate(1, 2), ideal=99.0)
