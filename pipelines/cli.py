@@ -1,0 +1,237 @@
+"""Commands of ``python -m pipelines``: run, check, list, status, clean.
+
+The functions are the commands and their docstrings the help texts.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cache import Workspace, list_workspaces, open_workspace
+from cache.errors import CacheError, CentauroError
+from cache.lock import writing_lock
+from pipelines.recipe import Recipe, load_recipe, shipped_recipes
+
+app = typer.Typer(
+    help="Make the artefacts that the dashboard shows: train, predict, and write to the cache.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+RecipeArgument = Annotated[
+    str, typer.Argument(help="A recipe that comes with Centauro (see 'list'), or a YAML file.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a field: dotted.key=value, the value in YAML. May be repeated.",
+    ),
+]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option("--cache", help="Folder of the workspaces (or set CENTAURO_CACHE)."),
+]
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn an error that is meant for the user into its message and exit status 1."""
+    try:
+        yield
+    except CentauroError as error:
+        err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt as error:
+        err.print("Stopped. Run the same command again to go on from there.")
+        raise typer.Exit(130) from error
+
+
+@app.command()
+def run(
+    recipe: RecipeArgument,
+    sets: SetOption = None,
+    only: Annotated[
+        str | None,
+        typer.Option(help="Run only this stage (samples, thumbnails, inputs, train, predictions)."),
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Make again what already stands.")] = False,
+    cache: CacheOption = None,
+) -> None:
+    """Make everything a recipe asks for, skipping what stands already.
+
+    An interrupted run goes on where it broke off when the same command is given again.
+
+    Examples:
+
+        python -m pipelines run digits
+
+        python -m pipelines run folder --set dataset.root=~/photos --set name=photos
+
+        python -m pipelines run transients --set runs.h2.epochs=10 --only train
+    """
+    _use_cache(cache)
+    with _told():
+        loaded = load_recipe(recipe, tuple(sets or ()))
+        # What follows pulls in the stages; a mistake in the recipe is told without that wait.
+        from pipelines.progress import Bars
+        from pipelines.runner import run_recipe
+
+        with Bars(out) as bars:
+            run_recipe(
+                loaded,
+                bars,
+                command=_command(recipe, sets),
+                reference=recipe,
+                only=only,
+                force=force,
+            )
+        _print_results(open_workspace(loaded.name))
+
+
+@app.command()
+def check(recipe: RecipeArgument, sets: SetOption = None) -> None:
+    """Look for mistakes in a recipe and in the place of its data. Runs nothing."""
+    with _told():
+        loaded = load_recipe(recipe, tuple(sets or ()))
+        from pipelines.runner import plan
+
+        steps = plan(loaded)
+        out.print(
+            f"The recipe '{loaded.name}' is in order: {len(loaded.runs)} "
+            f"run{'s' if len(loaded.runs) > 1 else ''} on a dataset of kind "
+            f"'{loaded.dataset.source}', {len(steps)} stages.",
+            soft_wrap=True,
+        )
+
+
+@app.command(name="list")
+def list_recipes() -> None:
+    """List the recipes that come with Centauro."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("recipe", "data", "runs", "what it is"):
+        table.add_column(heading)
+    with _told():
+        for name, path in shipped_recipes().items():
+            about = path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+            table.add_row(name, *_summary(name), about)
+    out.print(table)
+
+
+@app.command()
+def status(
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    cache: CacheOption = None,
+) -> None:
+    """Show the workspaces of the cache: their runs, accuracies, and what is stale or missing."""
+    _use_cache(cache)
+    with _told():
+        from pipelines.status import describe
+
+        found = [describe(workspace) for workspace in list_workspaces()]
+        if json:
+            sys.stdout.write(orjson.dumps({"workspaces": found}).decode() + "\n")
+        elif not found:
+            out.print("The cache is empty. Make a first workspace: python -m pipelines run digits")
+        else:
+            _print_status(found)
+
+
+@app.command()
+def clean(
+    workspace: Annotated[str, typer.Argument(help="Name of the workspace.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    cache: CacheOption = None,
+) -> None:
+    """Remove a workspace and everything computed for it from the cache."""
+    _use_cache(cache)
+    with _told():
+        found = open_workspace(workspace)
+        if not yes and not typer.confirm(f"Remove {found.folder} and all its runs?"):
+            raise typer.Exit(1)
+        with writing_lock(found.folder):
+            shutil.rmtree(found.folder)
+        out.print(f"Removed {found.folder}", soft_wrap=True)
+
+
+def _use_cache(folder: Path | None) -> None:
+    if folder is not None:
+        os.environ["CENTAURO_CACHE"] = str(folder.expanduser().resolve())
+
+
+def _command(recipe: str, sets: list[str] | None) -> str:
+    words = ["python", "-m", "pipelines", "run", recipe]
+    for text in sets or ():
+        words += ["--set", text]
+    return shlex.join(words)
+
+
+def _summary(name: str) -> tuple[str, str]:
+    """Kind of data and names of the runs of a recipe that comes with Centauro."""
+    needed = {"folder": "root", "chest_xray": "root"}
+    sets = (f"dataset.{needed[name]}=.",) if name in needed else ()
+    recipe: Recipe = load_recipe(name, sets)
+    return recipe.dataset.source, ", ".join(recipe.runs)
+
+
+def _print_results(workspace: Workspace) -> None:
+    from pipelines.status import describe
+
+    try:
+        _print_status([describe(workspace)])
+    except CacheError:
+        return
+    out.print(f"Look at it: streamlit run dashboard/app.py   (workspace '{workspace.name}')")
+
+
+def _print_status(found: list[dict[str, Any]]) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading, justify in (
+        ("workspace", "left"),
+        ("run", "left"),
+        ("test accuracy", "left"),
+        ("parameters", "right"),
+        ("seconds", "right"),
+        ("state", "left"),
+    ):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for workspace in found:
+        simulated = " (simulated)" if workspace["simulated"] else ""
+        for entry in workspace["runs"]:
+            states = {name: stage["state"] for name, stage in entry["stages"].items()}
+            undone = [f"{name} {state}" for name, state in states.items() if state != "done"]
+            table.add_row(
+                workspace["name"] + simulated,
+                entry["name"],
+                _accuracy(entry["metrics"].get("test")),
+                "" if entry["params"] is None else f"{entry['params']:,}",
+                "" if entry["seconds"] is None else f"{entry['seconds']:.1f}",
+                ", ".join(undone) or "done",
+            )
+    out.print(table)
+
+
+def _accuracy(metrics: dict[str, Any] | None) -> str:
+    if metrics is None:
+        return ""
+    rate = metrics["accuracy"]
+    return (
+        f"{rate['value']:.1%} of {rate['n']:,} "
+        f"(95 % interval {rate['low'] * 100:.1f} to {rate['high'] * 100:.1f})"
+    )

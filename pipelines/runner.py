@@ -1,0 +1,240 @@
+"""Runs the stages of a recipe in order: skips what stands, goes on with what broke off."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import platform
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from cache import Workspace, cache_root
+from cache.artefact import Manifest, recover, staging, write_json
+from cache.errors import CacheError
+from cache.fingerprint import SCHEMA, fingerprint, stage_fingerprint
+from cache.lock import writing_lock
+from cache.store import DOCUMENT, artefact_key, work_folder
+from pipelines.errors import RecipeError, StageError
+from pipelines.recipe import Recipe
+from pipelines.stages import STAGES
+from pipelines.stages.base import Job, Stage
+
+LIBRARIES = ("numpy", "pandas", "pillow", "scikit-learn", "tensorflow", "keras")
+
+
+class Report(Protocol):
+    """What the runner tells while it works."""
+
+    def start(self, step: Step) -> None:
+        """A stage begins."""
+
+    def progress(self, done: float, total: int) -> None:
+        """The stage that runs has done so many of its rows."""
+
+    def finish(self, step: Step, state: str, rows: int, seconds: float) -> None:
+        """A stage ended: ``made``, or ``skipped`` because its artefact stands."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of one run (or of the whole workspace) in a plan."""
+
+    stage: Stage
+    run: str | None
+    settings: Any
+
+    @property
+    def key(self) -> str:
+        """Name of the artefact inside the workspace."""
+        return artefact_key(self.run, self.stage.name)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Keys of the artefacts that it reads."""
+        scopes = {stage.name: stage.scope for stage in STAGES}
+        return tuple(
+            artefact_key(self.run if scopes[name] == "run" else None, name)
+            for name in self.stage.reads
+        )
+
+
+def plan(recipe: Recipe) -> list[Step]:
+    """Every step of a recipe, in order: first the workspace's, then run by run.
+
+    Raises:
+        SourceError: The data that the recipe names is not there.
+    """
+    runs: Sequence[str | None] = tuple(recipe.runs)
+    steps = []
+    for scope, names in (("workspace", (None,)), ("run", runs)):
+        for run in names:
+            for stage in STAGES:
+                if stage.scope == scope:
+                    steps.append(Step(stage, run, stage.settings(recipe, run)))
+    return steps
+
+
+def run_recipe(
+    recipe: Recipe,
+    report: Report,
+    *,
+    command: str,
+    reference: str,
+    only: str | None = None,
+    force: bool = False,
+    root: Path | None = None,
+) -> Workspace:
+    """Make everything that a recipe asks for and that does not stand yet.
+
+    Args:
+        recipe: The recipe.
+        report: Told what goes on.
+        command: What a user types to run this recipe, for messages and the dashboard.
+        reference: Name or path under which the recipe was found.
+        only: Name of the one stage to run.
+        force: Make it again even where it stands.
+        root: Folder of the workspaces; the cache's own if absent.
+
+    Raises:
+        RecipeError: The workspace belongs to another recipe, or ``only`` names no stage.
+        SourceError: The data cannot be used.
+        StageError: A stage failed; what stood before it stands still.
+        LockedError: Another process is writing to the workspace.
+    """
+    names = [stage.name for stage in STAGES]
+    if only is not None and only not in names:
+        raise RecipeError(f"There is no stage '{only}'. The stages are: {', '.join(names)}.")
+    steps = plan(recipe)
+    folder = (root or cache_root()) / recipe.name
+    with writing_lock(folder):
+        recover(folder)
+        _write_document(folder, recipe, steps, command, reference)
+        for step in steps:
+            if only in (None, step.stage.name):
+                _make(Workspace(recipe.name, folder), recipe, step, report, force)
+    return Workspace(recipe.name, folder)
+
+
+def _write_document(
+    folder: Path, recipe: Recipe, steps: list[Step], command: str, reference: str
+) -> None:
+    resolved = recipe.model_dump(mode="json")
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    created = now
+    if (folder / DOCUMENT).exists():
+        before = Workspace(recipe.name, folder).document
+        created = before["created"]
+        _refuse_other_data(before, resolved, reference, recipe.name)
+    entries = [
+        {
+            "run": step.run,
+            "stage": step.stage.name,
+            "version": step.stage.version,
+            "settings": fingerprint(step.settings),
+            "inputs": list(step.inputs),
+        }
+        for step in steps
+    ]
+    document = {
+        "schema": SCHEMA,
+        "name": recipe.name,
+        "reference": reference,
+        "command": command,
+        "recipe": resolved,
+        "plan": entries,
+        "created": created,
+        "updated": now,
+    }
+    write_json(folder / DOCUMENT, document)
+
+
+def _refuse_other_data(
+    before: dict[str, Any], resolved: dict[str, Any], reference: str, name: str
+) -> None:
+    """A workspace's name must not slip from one dataset to another, losing hours of work."""
+
+    def identity(document: dict[str, Any]) -> tuple[Any, ...]:
+        dataset = document["dataset"]
+        return tuple(dataset.get(key) for key in ("source", "root", "path"))
+
+    if identity(before["recipe"]) != identity(resolved):
+        raise RecipeError(
+            f"The workspace '{name}' holds other data: it was made by '{before['command']}'. "
+            f"Received: recipe '{reference}' with dataset {identity(resolved)}. "
+            f"Keep both with --set name=OTHER, or remove the old one first: "
+            f"python -m pipelines clean {name}"
+        )
+
+
+def _make(workspace: Workspace, recipe: Recipe, step: Step, report: Report, force: bool) -> None:
+    artefact = workspace.artefact(step.stage.name, step.run)
+    digests = {}
+    scopes = {stage.name: stage.scope for stage in STAGES}
+    for name, key in zip(step.stage.reads, step.inputs, strict=True):
+        source = workspace.artefact(name, step.run if scopes[name] == "run" else None)
+        digests[key] = source.manifest.digest
+    wanted = stage_fingerprint(
+        step.stage.name, step.stage.version, fingerprint(step.settings), digests
+    )
+    if artefact.exists and not force and _fingerprint_of(artefact) == wanted:
+        manifest = artefact.manifest
+        report.finish(step, "skipped", manifest.rows, manifest.seconds)
+        return
+    report.start(step)
+    started = time.perf_counter()
+    work = work_folder(artefact.folder)
+    _keep_work_of(work, wanted, force)
+    with staging(artefact.folder) as place:
+        job = Job(recipe, workspace, step.run, place.folder, work, report.progress)
+        try:
+            outcome = step.stage.work(job)
+        except CacheError as error:
+            raise StageError(f"The stage '{step.key}' failed: {error}") from error
+        seconds = time.perf_counter() - started + _seconds_before(work)
+        place.commit(
+            Manifest(
+                stage=step.stage.name,
+                fingerprint=wanted,
+                digest=outcome.digest or wanted,
+                version=step.stage.version,
+                settings=step.settings,
+                inputs=digests,
+                rows=outcome.rows,
+                seconds=round(seconds, 3),
+                versions=_versions(),
+                created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            )
+        )
+    shutil.rmtree(work, ignore_errors=True)
+    report.finish(step, "made", outcome.rows, seconds)
+
+
+def _fingerprint_of(artefact: Any) -> str | None:
+    try:
+        return str(artefact.manifest.fingerprint)
+    except CacheError:
+        return None
+
+
+def _keep_work_of(work: Path, wanted: str, force: bool) -> None:
+    """Throw away what a stage began for other settings or inputs; keep what it can go on with."""
+    marker = work / "fingerprint"
+    if force or not marker.is_file() or marker.read_text(encoding="ascii") != wanted:
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        marker.write_text(wanted, encoding="ascii")
+
+
+def _seconds_before(work: Path) -> float:
+    """Seconds that earlier, interrupted attempts took, if the stage kept count of them."""
+    path = work / "seconds"
+    return float(path.read_text(encoding="ascii")) if path.is_file() else 0.0
+
+
+def _versions() -> dict[str, str]:
+    found = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    return {"python": platform.python_version(), **found}

@@ -1,0 +1,84 @@
+"""What a stage is: a name, what it reads, its part of the recipe, and its work.
+
+A stage writes one artefact. It is little more than "read, call, write": the algorithms are in
+``pipelines.methods``. Two stages never call each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from cache import Artefact, Workspace
+from pipelines.recipe import Recipe, RunRecipe
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a stage is given to do its work.
+
+    Attributes:
+        recipe: The whole recipe.
+        workspace: The workspace as it stands; the stage reads its inputs from it.
+        run: Name of the run, or None for a stage of the whole workspace.
+        out: Empty folder to fill; it becomes the artefact when the stage returns.
+        work: Hidden folder that outlives a stop, for stages that go on where they broke off. It
+            is made by the stage that wants it and belongs to one fingerprint.
+        progress: Called with how many rows are done and how many there are.
+    """
+
+    recipe: Recipe
+    workspace: Workspace
+    run: str | None
+    out: Path
+    work: Path
+    progress: Callable[[float, int], None] = field(default=lambda done, total: None)
+
+    @property
+    def run_recipe(self) -> RunRecipe:
+        """The recipe of this job's run."""
+        assert self.run is not None, "only a stage of a run has a run's recipe"
+        return self.recipe.runs[self.run]
+
+    def artefact(self, stage: str) -> Artefact:
+        """The artefact of another stage of the same run."""
+        return self.workspace.artefact(stage, self.run)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage did.
+
+    Attributes:
+        rows: How many rows it made.
+        digest: Names what came out, where that can be told apart from what went in; artefacts
+            that hang on it are then remade only if it changes.
+    """
+
+    rows: int
+    digest: str | None = None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a pipeline.
+
+    Attributes:
+        name: Its name, and that of its artefact.
+        version: Raised when the same inputs and settings would give another result.
+        scope: Whether it runs once a ``workspace`` or once a ``run``.
+        reads: Names of the stages whose artefacts it reads.
+        unit: What its rows are, for the progress bar.
+        settings: Its part of the recipe as plain data, given the recipe and the run's name.
+        work: Does it.
+    """
+
+    name: str
+    version: int
+    scope: Literal["workspace", "run"]
+    reads: tuple[str, ...]
+    unit: str
+    settings: Callable[[Recipe, str | None], Any]
+    work: Callable[[Job], Outcome]

@@ -1,0 +1,63 @@
+"""What stands in a workspace, as plain data for ``status --json``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cache import Run, StageState, Workspace
+from cache.errors import CacheError
+
+
+def describe(workspace: Workspace) -> dict[str, Any]:
+    """Describe a workspace and its runs.
+
+    Args:
+        workspace: Any workspace, finished or not.
+
+    Returns:
+        ``name``, ``simulated``, ``samples``, ``classes``, ``rejected`` (None where the samples
+        have not been read), ``stages`` of the workspace itself, and ``runs``: each with ``name``,
+        ``params``, ``seconds``, ``metrics`` by split and ``stages`` (its own and the workspace's)
+        by name.
+    """
+    states = workspace.states()
+    shared = {state.stage: _stage(state) for state in states if state.run is None}
+    try:
+        samples: int | None = workspace.artefact("samples").manifest.rows
+        rejected: int | None = len(workspace.rejected())
+        simulated: bool | None = workspace.dataset.simulated is not None
+        classes: list[str] | None = list(workspace.dataset.classes)
+    except CacheError:
+        samples = rejected = simulated = classes = None
+    return {
+        "name": workspace.name,
+        "simulated": simulated,
+        "samples": samples,
+        "classes": classes,
+        "rejected": rejected,
+        "stages": shared,
+        "runs": [_run(run, shared, states) for run in workspace.runs()],
+    }
+
+
+def _run(run: Run, shared: dict[str, Any], states: list[StageState]) -> dict[str, Any]:
+    own = {state.stage: _stage(state) for state in states if state.run == run.name}
+    try:
+        document: dict[str, Any] | None = run.document
+    except CacheError:
+        document = None
+    try:
+        metrics = run.metrics()
+    except CacheError:
+        metrics = {}
+    return {
+        "name": run.name,
+        "params": document["parameters"]["total"] if document else None,
+        "seconds": document["seconds"] if document else None,
+        "metrics": metrics,
+        "stages": {**shared, **own},
+    }
+
+
+def _stage(state: StageState) -> dict[str, Any]:
+    return {"state": state.state, "seconds": state.seconds, "rows": state.rows}
