@@ -1,0 +1,50 @@
+# Every target makes the environment it needs. 'make help' lists them.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PORT   ?= 8501
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test lint format install clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/.installed ## Make the workspaces digits and transients, then serve the dashboard
+	$(BIN)/python -m pipelines run digits
+	$(BIN)/python -m pipelines run transients
+	@$(MAKE) --no-print-directory serve
+
+serve: $(VENV)/.installed ## Serve the dashboard on http://localhost:8501 (PORT=... for another)
+	$(BIN)/streamlit run dashboard/app.py --server.port $(PORT)
+
+test: $(VENV)/.installed-dev ## Run every test, those in a real browser included
+	@sh scripts/chromium.sh
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev ## Check style, types and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev ## Put the code into the common form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+install: $(VENV)/.installed ## Make the virtual environment and install what the program needs
+
+clean: ## Remove the virtual environment; the cache stays
+	rm -rf $(VENV)
+
+$(VENV)/.installed: requirements.txt
+	@PYTHON="$(PYTHON)" sh scripts/prerequisites.sh
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@touch $@
