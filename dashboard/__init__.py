@@ -1,0 +1,3 @@
+"""What people look at: reads the cache, trains nothing."""
+
+from __future__ import annotations

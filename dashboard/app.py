@@ -1,0 +1,15 @@
+"""What ``streamlit run dashboard/app.py`` starts: the server, its image routes and its pages."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+# Streamlit puts only this file's folder on the path; the packages stand one above it.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from dashboard.images import routes
+
+app = st.App(Path(__file__).resolve().parent / "navigation.py", routes=routes())

@@ -1,0 +1,108 @@
+"""Downloads of a selection: a table of predictions, and an archive of the images."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+
+from cache import Dataset, Workspace
+from cache.errors import CacheError
+from dashboard.images import pixels
+from pipelines.methods.pixels import encode, to_channels, to_display
+
+MOST_IMAGES = 2_000
+"""Most images of one archive."""
+
+MOST_BYTES = 400_000_000
+"""Size of an archive, in bytes, after which no further image goes in."""
+
+_COLUMNS = ("sample_id", "split", "label", "predicted", "correct", "confidence", "margin", "loss")
+_ORIGIN = ("path", "group", "leaked")
+
+
+def predictions_csv(rows: pd.DataFrame, classes: Sequence[str]) -> bytes:
+    """A table of samples and what the run answered, as CSV in UTF-8.
+
+    Args:
+        rows: Rows of ``data.answers``, in the order wanted.
+        classes: Names of the classes, in the order of the probabilities.
+
+    Returns:
+        Columns ``sample_id``, ``split``, ``label``, ``predicted``, ``correct``, ``confidence``,
+        ``margin``, ``loss`` (nats), ``path``, ``group``, ``leaked``, and ``p <class>`` for each
+        class.
+    """
+    probabilities = [f"p_{place}" for place in range(len(classes))]
+    table = rows[[*_COLUMNS, *_ORIGIN, *probabilities]].rename(
+        columns={f"p_{place}": f"p {name}" for place, name in enumerate(classes)}
+    )
+    return table.to_csv(index=False, float_format="%.6g").encode("utf-8")
+
+
+def images_zip(workspace: Workspace, rows: pd.DataFrame) -> bytes:
+    """An archive of images, named ``split/true/predicted/sample_id``.
+
+    Images that came as files go in as those files; others as PNG, one for each view of the
+    dataset. ``predictions.csv`` lists them, and ``left_out.csv`` says which are not there and
+    why: beyond ``MOST_IMAGES`` or ``MOST_BYTES``, or a file that is gone.
+
+    Args:
+        workspace: Where the images are.
+        rows: Rows of ``data.answers``, in the order wanted.
+    """
+    dataset = workspace.dataset
+    buffer = io.BytesIO()
+    left_out: list[tuple[str, str]] = []
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        columns = (rows[name] for name in ("sample_id", "split", "label", "predicted", "path"))
+        for place, (sample_id, split, label, predicted, path) in enumerate(
+            zip(*columns, strict=True)
+        ):
+            if place >= MOST_IMAGES:
+                left_out.append((sample_id, f"beyond the {MOST_IMAGES:,} images of one archive"))
+                continue
+            if buffer.tell() >= MOST_BYTES:
+                left_out.append((sample_id, f"beyond {MOST_BYTES // 1_000_000:,} MB"))
+                continue
+            folder = PurePosixPath(*(_safe(str(part)) for part in (split, label, predicted)))
+            try:
+                for ending, content in _files(workspace, dataset, sample_id, path):
+                    archive.writestr(str(folder / f"{sample_id}{ending}"), content)
+            except (CacheError, OSError) as error:
+                left_out.append((sample_id, str(error)))
+        archive.writestr("predictions.csv", predictions_csv(rows, dataset.classes))
+        if left_out:
+            missing = pd.DataFrame(left_out, columns=["sample_id", "reason"])
+            archive.writestr("left_out.csv", missing.to_csv(index=False))
+    return buffer.getvalue()
+
+
+def _files(
+    workspace: Workspace, dataset: Dataset, sample_id: str, path: object
+) -> Iterator[tuple[str, bytes]]:
+    """Ending of the name and content of each file of a sample."""
+    if dataset.root is not None and isinstance(path, str):
+        original = Path(dataset.root) / path
+        yield original.suffix, original.read_bytes()
+        return
+    image = pixels(workspace, sample_id)
+    if len(dataset.views) == 1:
+        yield ".png", _png(image)
+        return
+    for place, view in enumerate(dataset.views):
+        yield f" {_safe(view)}.png", _png(to_channels(image, (place,)))
+
+
+def _png(image: np.ndarray) -> bytes:
+    return encode(to_display(image), lossless=True)
+
+
+def _safe(name: str) -> str:
+    """A name that is one folder on every system: no separators, no leading or closing dots."""
+    return re.sub(r'[\\/:*?"<>|\x00-\x1f]+', "_", name).strip(" .") or "_"

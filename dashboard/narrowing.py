@@ -1,0 +1,179 @@
+"""The controls that say which mistakes are looked at, bound to the URL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import selection
+from dashboard.mistakes import ANSWERS, ORDERS, Answer, Filters
+from dashboard.widgets.matrix import MatrixSelection
+
+TRUE: Final = "true"
+PREDICTED: Final = "predicted"
+ANSWER: Final = "answer"
+LOW: Final = "min_confidence"
+HIGH: Final = "max_confidence"
+SORT: Final = "sort"
+CHANNEL: Final = "channel"
+SELECTED: Final = "selected"
+
+MOST_IN_URL = 100
+"""Most images ticked in a gallery that the URL names; a longer selection lives in the session."""
+
+
+def show_only(true: Sequence[str], predicted: Sequence[str], answer: Answer = "all") -> None:
+    """Let exactly the images of a cell or a class through: no other filter stays on.
+
+    Call it before the controls are drawn, or in a callback.
+
+    Args:
+        true: True classes; none for any.
+        predicted: Predicted classes; none for any.
+        answer: Wrong answers, right ones, or all.
+    """
+    st.session_state[TRUE] = list(true)
+    st.session_state[PREDICTED] = list(predicted)
+    st.session_state[ANSWER] = answer
+    st.session_state[LOW] = st.session_state[HIGH] = None
+
+
+def selected_cell(classes: Sequence[str]) -> MatrixSelection:
+    """The cell or class of the matrix that the filters stand for, drawn already or not.
+
+    Args:
+        classes: Names of all classes, in order.
+    """
+    true, predicted = (
+        [name for name in _named(key) if name in classes] for key in (TRUE, PREDICTED)
+    )
+    if len(true) > 1 or len(predicted) > 1:
+        return MatrixSelection()
+    return MatrixSelection(
+        classes.index(true[0]) if true else None,
+        classes.index(predicted[0]) if predicted else None,
+    )
+
+
+def unknown_classes(classes: Sequence[str]) -> list[str]:
+    """Classes that a link names and that are not there; the controls leave them out.
+
+    Args:
+        classes: Names of all classes.
+    """
+    given = [name for key in (TRUE, PREDICTED) for name in _named(key)]
+    return [name for name in dict.fromkeys(given) if name not in classes]
+
+
+def choose_filters(split: str, classes: Sequence[str], without_leaks: bool) -> tuple[Filters, str]:
+    """Draw the filters and the choice of the order.
+
+    Args:
+        split: The split that is looked at.
+        classes: Names of all classes, in order.
+        without_leaks: Whether leaked images are left out.
+
+    Returns:
+        The filters, and a key of ``ORDERS``.
+    """
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        selection.of_workspace(ANSWER, "wrong")
+        answer = st.segmented_control(
+            "Answers", ANSWERS, required=True, key=ANSWER, bind="query-params"
+        )
+        low = _choose_bound("Confidence ≥ %", LOW, "0")
+        high = _choose_bound("Confidence ≤ %", HIGH, "100")
+    with st.grid(3, min_column_width=150):
+        true = _choose_classes("True class", TRUE, classes)
+        predicted = _choose_classes("Predicted class", PREDICTED, classes)
+        order = st.selectbox(
+            "Order",
+            list(ORDERS),
+            key=SORT,
+            bind="query-params",
+            help="Loss: minus the logarithm of the true class's probability. Confidence: the "
+            "probability of the predicted class. Margin: how far it is before the second class.",
+        )
+    filters = Filters(split, true, predicted, answer or "wrong", low, high, without_leaks)
+    return filters, order
+
+
+def choose_channel(views: Sequence[str]) -> str:
+    """Draw the choice of the channel that is shown, where there is more than one.
+
+    Args:
+        views: Views of the dataset's images.
+    """
+    if len(views) == 1:
+        return views[0]
+    selection.of_workspace(CHANNEL, views[0])
+    if st.session_state.get(CHANNEL, views[0]) not in views:
+        st.session_state[CHANNEL] = views[0]
+    chosen: str | None = st.segmented_control(
+        "Channel", views, required=True, key=CHANNEL, bind="query-params"
+    )
+    return chosen or views[0]
+
+
+def selected_images(known: pd.Series) -> tuple[str, ...]:
+    """Images ticked in the gallery, by this session or by a link.
+
+    Args:
+        known: Every ``sample_id`` of the workspace.
+    """
+    selection.of_workspace(SELECTED, ())
+    if SELECTED not in st.session_state:
+        named = st.query_params[SELECTED].split(".")
+        there = set(known[known.isin(named)])
+        st.session_state[SELECTED] = tuple(name for name in named if name in there)
+    chosen: tuple[str, ...] = st.session_state[SELECTED]
+    return chosen
+
+
+def select_images(sample_ids: tuple[str, ...]) -> None:
+    """Keep the images ticked in the gallery, in the session and, if they are few, in the URL.
+
+    Args:
+        sample_ids: All that are ticked.
+    """
+    st.session_state[SELECTED] = sample_ids
+    if 0 < len(sample_ids) <= MOST_IN_URL:
+        named = ".".join(sample_ids)
+        if st.query_params.get(SELECTED) != named:
+            st.query_params[SELECTED] = named
+    elif SELECTED in st.query_params:
+        del st.query_params[SELECTED]
+
+
+def _choose_classes(label: str, key: str, classes: Sequence[str]) -> tuple[str, ...]:
+    selection.of_workspace(key, [])
+    if key in st.session_state:
+        # A workspace made anew may have lost a class.
+        st.session_state[key] = [name for name in st.session_state[key] if name in classes]
+    return tuple(st.multiselect(label, classes, key=key, bind="query-params", placeholder="any"))
+
+
+def _choose_bound(label: str, key: str, placeholder: str) -> float | None:
+    selection.of_workspace(key, None)
+    return st.number_input(
+        label,
+        min_value=0.0,
+        max_value=100.0,
+        value=None,
+        step=5.0,
+        format="%g",
+        key=key,
+        bind="query-params",
+        placeholder=placeholder,
+        width=130,
+    )
+
+
+def _named(key: str) -> list[str]:
+    """Classes that a control, or before it is first drawn the URL, names."""
+    if key in st.session_state:
+        return list(st.session_state[key])
+    return st.query_params.get_all(key)

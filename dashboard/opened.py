@@ -1,0 +1,203 @@
+"""One image of a run, large: its probabilities, what is known of it, and the way on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+from streamlit.errors import StreamlitAPIException
+
+from cache import Workspace
+from dashboard import selection
+from dashboard.images import image_url
+from dashboard.widgets import figures, number
+from dashboard.widgets.colours import class_colours, verdict
+from dashboard.widgets.messages import plain, told
+from dashboard.widgets.viewer import Picture, viewer
+
+BARS = 5
+"""How many classes show their probability."""
+
+AHEAD = 2
+"""How many of the next images the browser fetches beforehand."""
+
+VIEW = "opened_view"
+LEAVING = "opened_leaving"
+
+
+def leave() -> None:
+    """Go to the dataset page if the dialog's button asked for it; the page calls this.
+
+    The dialog cannot go itself: it reruns without the sidebar, and the URL would lose what is
+    selected there.
+    """
+    sample_id = st.session_state.pop(LEAVING, None)
+    if sample_id is not None:
+        selection.go("dataset", image=sample_id)
+
+
+@st.dialog("One image", width="large", on_dismiss=lambda: selection.open_image(None))
+def open_dialog(workspace: Workspace, answers: pd.DataFrame, order: np.ndarray, view: str) -> None:
+    """Show the image that the URL names, and walk through the others from it.
+
+    Args:
+        workspace: Where the images are.
+        answers: Table of samples and predictions.
+        order: Positions, in the table, of the images to walk through.
+        view: The view of the images that the page shows.
+    """
+    # A dialog reruns on its own, outside of what the page says of its errors.
+    with told():
+        _show(workspace, answers, order, view)
+
+
+def _show(workspace: Workspace, answers: pd.DataFrame, order: np.ndarray, view: str) -> None:
+    sample_ids = answers["sample_id"]
+    row = int(np.flatnonzero(sample_ids == selection.image())[0])
+    if row not in order:
+        # Its own link opens an image whatever the filters let through.
+        order = np.array([row])
+    place = int(np.flatnonzero(order == row)[0])
+    sample = answers.iloc[row]
+    views = workspace.dataset.views
+    picture_slot, facts = st.columns([3, 2], gap="medium")
+    with picture_slot:
+        slot = st.container()
+        if len(views) > 1:
+            st.session_state.setdefault(VIEW, view)
+            view = st.segmented_control("Channel", views, key=VIEW, required=True) or view
+        near = (
+            order[place + 1 : place + 1 + AHEAD].tolist()
+            + order[max(0, place - 1) : place].tolist()
+        )
+        name = sample["path"] if isinstance(sample["path"], str) else sample["sample_id"]
+        picture = Picture(
+            image_url(workspace, sample["sample_id"], view),
+            int(sample["width"]),
+            int(sample["height"]),
+            alt=f"{sample['split']} image, true {sample['label']}, predicted {sample['predicted']}",
+            title=name,
+        )
+        with slot:
+            event = viewer(
+                picture,
+                key="errors_viewer",
+                index=place,
+                total=len(order),
+                label="Image of this selection",
+                preload=[image_url(workspace, sample_ids.iloc[at], view) for at in near],
+            )
+            if event.closed:
+                selection.open_image(None)
+                st.rerun()
+            if event.moved:
+                step = 1 if event.moved == "next" else -1
+                selection.open_image(sample_ids.iloc[int(order[place + step])])
+                _again()
+    with facts:
+        _facts(workspace, sample)
+
+
+def _again() -> None:
+    """Run the dialog again; where the whole page is running, the page."""
+    try:
+        st.rerun(scope="fragment")
+    except StreamlitAPIException:
+        st.rerun()
+
+
+def _facts(workspace: Workspace, sample: pd.Series) -> None:
+    dataset = workspace.dataset
+    look = verdict(bool(sample["correct"]))
+    st.markdown(
+        f"**{look.icon} {look.word}: true {plain(sample['label'])}, predicted "
+        f"{plain(sample['predicted'])}** with {number.percent(float(sample['confidence']))}"
+    )
+    probabilities = sample[[f"p_{place}" for place in range(len(dataset.classes))]]
+    values = probabilities.to_numpy(dtype=np.float64)
+    st.plotly_chart(
+        probability_figure(values, dataset.classes, sample["label"]),
+        config=figures.CONFIG,
+        key="errors_probabilities",
+        alt=f"The {min(BARS, len(values))} most probable classes of this image",
+    )
+    rank = int((values > values[dataset.classes.index(sample["label"])]).sum()) + 1
+    if rank > BARS:
+        st.caption(f"The true class stands at place {rank} of {len(values)}.")
+    st.table(facts_table(sample), border="horizontal", hide_header=True, alt="What is known of it")
+    if dataset.simulated:
+        st.caption(f":material/science: {plain(dataset.simulated)}")
+    st.caption("Link to this view of it")
+    st.code(own_link(), language=None, wrap_lines=True)
+    if st.button("Show on the dataset page", icon=":material/photo_library:"):
+        st.session_state[LEAVING] = sample["sample_id"]
+        st.rerun()
+
+
+def probability_figure(values: np.ndarray, classes: Sequence[str], true: str) -> go.Figure:
+    """The most probable classes as bars, and the true one where it is not among them.
+
+    Args:
+        values: Probability of each class, shape (classes,).
+        classes: Their names.
+        true: The true class, which is named so.
+    """
+    places = np.argsort(-values, kind="stable")[:BARS].tolist()
+    if classes.index(true) not in places:
+        places.append(classes.index(true))
+    colours = class_colours(classes)
+    names = [f"{classes[at]} (true)" if classes[at] == true else str(classes[at]) for at in places]
+    figure = go.Figure(
+        go.Bar(
+            x=values[places].tolist(),
+            y=list(range(len(places))),
+            orientation="h",
+            marker={"color": [colours[classes[at]] for at in places]},
+            text=[number.percent(float(values[at])) for at in places],
+            textposition="outside",
+            cliponaxis=False,
+            customdata=names,
+            hovertemplate="%{customdata}: %{x:.2%}<extra></extra>",
+        )
+    )
+    figures.plain(figure, height=36 + 30 * len(places), legend=False)
+    figures.named_rows(figure, names)
+    # Room to the right of a full bar for its number.
+    figure.update_xaxes(range=[0, 1.18], visible=False)
+    return figure.update_yaxes(showgrid=False)
+
+
+def facts_table(sample: pd.Series) -> pd.DataFrame:
+    """What the tables know of one image, as Markdown: one row a fact."""
+    facts = {
+        "Loss": f"{sample['loss']:.3f} nats",
+        "Margin": f"{100 * sample['margin']:.1f} points before the second class",
+        "Split": sample["split"] + (", made by the recipe" if sample["split_made"] else ""),
+        "Size": f"{sample['width']} × {sample['height']} pixels",
+        "Path": sample["path"],
+        "Group": sample["group"],
+        "Sample": sample["sample_id"],
+    }
+    if sample["leaked"]:
+        facts["Leaked"] = "yes: its group or its pixels also stand in train"
+    for column in sample.index:
+        if column.startswith("meta_"):
+            value = sample[column]
+            shown = f"{value:.4g}" if isinstance(value, float | np.floating) else value
+            facts[column.removeprefix("meta_").replace("_", " ").capitalize()] = shown
+    known = {name: value for name, value in facts.items() if not pd.isna(value)}
+    return pd.DataFrame(
+        {"value": [plain(str(value)) for value in known.values()]},
+        index=[plain(name) for name in known],
+    )
+
+
+def own_link() -> str:
+    """Address of what is on screen now: page, workspace, run, filters and image."""
+    here = (st.context.url or "").rstrip("/").removesuffix("/errors")
+    query = {name: st.query_params.get_all(name) for name in st.query_params}
+    return f"{here}{selection.url('errors')}?{urlencode(query, doseq=True)}"

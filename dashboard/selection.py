@@ -1,0 +1,276 @@
+"""What is selected, and its place in the URL.
+
+Workspace and run are two selectors of the sidebar, bound to the parameters ``workspace`` and
+``run`` of the URL; the image that is open is the parameter ``image``. Filters are widgets of
+their pages, bound to parameters of their own. A copied link shows the same in any browser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from cache import Run, Workspace, open_workspace
+from cache.errors import CacheError
+from dashboard import data
+from dashboard.widgets.messages import notice
+
+WORKSPACE = "workspace"
+RUN = "run"
+SPLIT = "split"
+IMAGE = "image"
+
+PAGES = {
+    "overview": "views/overview.py",
+    "dataset": "views/dataset.py",
+    "training": "views/training.py",
+    "errors": "views/errors.py",
+}
+"""File of each page by its name in the URL."""
+
+_UNKNOWN = "_unknown_{}"
+
+
+def pages() -> dict[str, st.Page]:
+    """The pages by their name in the URL, in the order of the menu."""
+    return {
+        "overview": st.Page(
+            PAGES["overview"],
+            title="Overview",
+            icon=":material/home:",
+            url_path="overview",
+            default=True,
+            help="All workspaces and their runs: accuracy, size, time, and what is missing.",
+        ),
+        "dataset": st.Page(
+            PAGES["dataset"],
+            title="Dataset",
+            icon=":material/photo_library:",
+            url_path="dataset",
+            help="What the images are: counts, statistics, examples, duplicates, rejected files.",
+        ),
+        "training": st.Page(
+            PAGES["training"],
+            title="Training",
+            icon=":material/show_chart:",
+            url_path="training",
+            help="How the runs learnt: curves, gaps between train and val, settings compared.",
+        ),
+        "errors": st.Page(
+            PAGES["errors"],
+            title="Errors",
+            icon=":material/rule:",
+            url_path="errors",
+            help="Where a run is wrong: confusion matrix, classes, and every image it mistakes.",
+        ),
+    }
+
+
+def selectors() -> None:
+    """Draw the selectors of workspace and run. Called once a rerun, by ``navigation.py``."""
+    names = [workspace.name for workspace in data.workspaces()]
+    if not names:
+        return
+    name = _selector("Workspace", WORKSPACE, names)
+    if name is None:
+        return
+    chosen = open_workspace(name)
+    try:
+        runs = [run.name for run in chosen.runs()]
+    except (CacheError, KeyError):
+        # The page itself says what is wrong with the workspace; the sidebar stays usable.
+        return
+    if runs:
+        _selector("Run", RUN, runs)
+    # Last, since it comes and goes: a bound widget that moves down loses its place in the URL.
+    _simulated(chosen)
+
+
+def workspace() -> Workspace:
+    """The selected workspace; ends the page with a message where the cache is empty.
+
+    Raises:
+        WorkspaceNotFoundError: The URL names one that is not there.
+    """
+    there = data.workspaces()
+    if not there:
+        notice(
+            "The cache is empty",
+            "There is nothing to look at yet. The overview says how to make a first workspace.",
+        )
+        st.page_link(PAGES["overview"], label="To the overview", icon=":material/home:")
+        st.stop()
+    return open_workspace(_selected(WORKSPACE) or there[0].name)
+
+
+def run() -> Run:
+    """The selected run of the selected workspace; ends the page where that has no runs.
+
+    Raises:
+        WorkspaceNotFoundError: The URL names a workspace that is not there.
+        RunNotFoundError: The URL names a run that is not there.
+    """
+    chosen = workspace()
+    runs = chosen.runs()
+    if not runs:
+        notice(
+            "This workspace has no runs",
+            f"The recipe of '{chosen.name}' names no run. Add one under runs: in the recipe, "
+            "then make it.",
+            command=chosen.command,
+        )
+        st.stop()
+    return chosen.run(_selected(RUN) or runs[0].name)
+
+
+def image() -> str | None:
+    """``sample_id`` of the image that is open, or None. It may name an image that is not there."""
+    return st.query_params.get(IMAGE)
+
+
+def open_image(sample_id: str | None) -> None:
+    """Open an image, or close the open one (None): changes the URL, not the page."""
+    if sample_id is not None:
+        st.query_params[IMAGE] = sample_id
+    elif IMAGE in st.query_params:
+        del st.query_params[IMAGE]
+
+
+def choose_split(there: Sequence[str], label: str = "Split") -> str:
+    """Draw the control for one split, shared by the pages through the parameter ``split``.
+
+    Args:
+        there: The splits to choose from, as ``data.splits_of`` gives them.
+        label: What the control is called.
+
+    Returns:
+        The chosen split: at first test, else val, else train.
+    """
+    preferred = next(split for split in ("test", "val", "train") if split in there)
+    of_workspace(SPLIT, preferred)
+    chosen = st.segmented_control(label, list(there), required=True, key=SPLIT, bind="query-params")
+    return chosen or preferred
+
+
+def of_workspace(key: str, default: Any) -> None:
+    """Give a bound filter its value at first and whenever another workspace is selected.
+
+    What a filter filters by means nothing in another workspace. Call it just before the widget,
+    and give the widget no default of its own (an empty one for lists, None for a choice).
+
+    Args:
+        key: Key of the widget.
+        default: Its value where neither the user nor the URL has said otherwise.
+    """
+    owners = _owners()
+    owner = _selected(WORKSPACE)
+    if key not in st.session_state:
+        if key not in st.query_params:
+            st.session_state[key] = default
+    elif owners.get(key, owner) != owner:
+        st.session_state[key] = default
+    owners[key] = owner
+
+
+def go(
+    page: str,
+    *,
+    workspace: str | None = None,
+    run: str | None = None,
+    image: str | None = None,
+    state: Mapping[str, Any] | None = None,
+) -> None:
+    """Go to another page with something selected. Only for callbacks (``on_click=``).
+
+    Args:
+        page: Key of ``PAGES``.
+        workspace: Workspace to select; None keeps it.
+        run: Run to select; None keeps it.
+        image: Image to open.
+        state: Values of the other page's filters, by their key.
+    """
+    if workspace is not None:
+        st.session_state[WORKSPACE] = workspace
+        st.session_state.pop(_UNKNOWN.format(RUN), None)
+    if run is not None:
+        st.session_state[RUN] = run
+    for key, value in (state or {}).items():
+        st.session_state[key] = value
+        _owners()[key] = st.session_state.get(WORKSPACE)
+    # Bound parameters follow their widgets; naming them here would be an error. A page object
+    # needs no look-up: in a callback the menu of this rerun is not drawn yet.
+    st.switch_page(pages()[page], query_params={IMAGE: image} if image else {})
+
+
+def url(page: str, **parameters: str | None) -> str:
+    """Link to a page that opens as given in any browser: ``/errors?workspace=digits&run=cnn``.
+
+    Args:
+        page: Key of ``PAGES``.
+        **parameters: Of the URL; those that are None are left out.
+    """
+    given = {name: value for name, value in parameters.items() if value is not None}
+    path = "/" if page == "overview" else f"/{page}"
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def _selector(label: str, key: str, options: Sequence[str]) -> str | None:
+    """Select box bound to the URL. Its default is None, so that the URL always names the value.
+
+    Returns:
+        The value, or None where the URL names one that is not there (kept for ``_selected``).
+    """
+    unknown = _UNKNOWN.format(key)
+    if key not in st.session_state:
+        named = st.query_params.get(key)
+        if named is None:
+            st.session_state[key] = options[0]
+            st.query_params[key] = options[0]
+        elif named not in options:
+            st.session_state[unknown] = named
+    elif st.session_state[key] is None:
+        if unknown not in st.session_state:
+            st.session_state[key] = options[0]
+    elif st.session_state[key] not in options:
+        st.session_state[key] = options[0]
+    with st.container(gap="xxsmall"):
+        # The label stands apart: beside its own, Streamlit would write "(required)".
+        st.caption(label)
+        chosen: str | None = st.selectbox(
+            label,
+            list(options),
+            index=None,
+            required=True,
+            key=key,
+            bind="query-params",
+            placeholder="Choose one",
+            label_visibility="collapsed",
+        )
+    if chosen is not None:
+        st.session_state.pop(unknown, None)
+    return chosen
+
+
+def _selected(key: str) -> str | None:
+    """Name selected by a selector, be it there or not."""
+    chosen: str | None = st.session_state.get(key)
+    return chosen if chosen is not None else st.session_state.get(_UNKNOWN.format(key))
+
+
+def _owners() -> dict[str, str | None]:
+    """Workspace that each filter was set for, by the filter's key."""
+    owners: dict[str, str | None] = st.session_state.setdefault("_owners", {})
+    return owners
+
+
+def _simulated(chosen: Workspace) -> None:
+    try:
+        sentence = chosen.dataset.simulated
+    except CacheError:
+        return
+    if sentence:
+        st.badge("Simulated data", icon=":material/science:", color="orange")
+        st.caption(sentence)

@@ -1,0 +1,3 @@
+"""One file a page."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Pieces that several pages use."""
+
+from __future__ import annotations

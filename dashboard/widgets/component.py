@@ -1,0 +1,87 @@
+"""What all widgets share: their files, and the events that come back from the browser.
+
+A widget is a component of Streamlit (version 2) made of plain files: ``common.js`` and
+``common.css`` joined with its own ``<name>.js`` and ``<name>.css``. It is controlled: Python says
+through ``data`` what it shows, and it answers with one trigger, ``event``, whose value carries
+everything that the user has changed since Python last spoke (Streamlit may drop all but the
+newest of several quick triggers).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from streamlit.components.v2.types import ComponentRenderer
+
+_FOLDER = Path(__file__).parent
+
+
+def define(name: str, *parts: str) -> ComponentRenderer:
+    """Registers a widget; call it once, at import.
+
+    Args:
+        name: Stem of the widget's ``.js`` and ``.css`` files beside this module.
+        *parts: Stems of further ``.js`` files to join in front of the widget's own.
+
+    Returns:
+        What mounts it; pass it to :func:`mount`.
+    """
+    return st.components.v2.component(
+        f"centauro_{name}",
+        js=_joined(*(f"{stem}.js" for stem in ("common", *parts, name))),
+        css=_joined("common.css", f"{name}.css"),
+    )
+
+
+def pending(key: str) -> Mapping[str, Any]:
+    """What the user did since the last run, for the widget about to be mounted.
+
+    Args:
+        key: The widget's key.
+
+    Returns:
+        The payload that the widget sent, empty if nothing happened. It comes from a browser:
+        check it before use.
+    """
+    # Streamlit forgets a widget that a run has not shown: what was still pending then came from
+    # an earlier time on screen, and must not happen when the widget is shown anew.
+    if key not in st.session_state:
+        st.session_state.pop(_event_key(key), None)
+    event: Mapping[str, Any] = st.session_state.get(_event_key(key), {})
+    return event
+
+
+def mount(renderer: ComponentRenderer, *, key: str, data: Mapping[str, Any]) -> None:
+    """Shows a widget and ends its pending event, which so happens exactly once.
+
+    Args:
+        renderer: What :func:`define` returned.
+        key: The widget's key, unique in the app.
+        data: What the widget shows, as JSON-like values.
+    """
+    heard = st.session_state.get(_heard_key(key), 0)
+    renderer(key=key, data={**data, "heard": heard}, on_event_change=lambda: _receive(key))
+    # Streamlit may break a run off while it mounts: an event ended before that would be lost.
+    st.session_state.pop(_event_key(key), None)
+
+
+def _receive(key: str) -> None:
+    event = st.session_state[key].get("event")
+    if isinstance(event, Mapping) and isinstance(event.get("n"), int):
+        st.session_state[_event_key(key)] = dict(event)
+        st.session_state[_heard_key(key)] = event["n"]
+
+
+def _event_key(key: str) -> str:
+    return f"{key}.event"
+
+
+def _heard_key(key: str) -> str:
+    return f"{key}.heard"
+
+
+def _joined(*names: str) -> str:
+    return "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in names)

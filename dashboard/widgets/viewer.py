@@ -1,0 +1,132 @@
+"""One image, large: to look at closely, to walk on from, and to pick a region of pixels in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dashboard.widgets.component import define, mount, pending
+
+Region = tuple[int, int, int, int]
+"""Part of an image in its own pixels: x0, y0, x1, y1, where x1 and y1 are the first beyond."""
+
+SMALL = 128
+"""Longer side, in pixels, up to which an image is scaled without smoothing."""
+
+_render = define("viewer")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image to show large.
+
+    Attributes:
+        src: Its URL.
+        width: Its own width in pixels, whatever the URL delivers.
+        height: Its own height in pixels.
+        alt: What it shows, for those who do not see it.
+        title: Short name.
+    """
+
+    src: str
+    width: int
+    height: int
+    alt: str
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class ViewerEvent:
+    """What came of a viewer in this run.
+
+    Attributes:
+        moved: Whether the user went to the previous or the next image since the last run.
+        closed: Whether the user closed it.
+        region: The region now picked, or None.
+        changed: Whether the user changed the region since the last run.
+    """
+
+    moved: Literal["previous", "next"] | None
+    closed: bool
+    region: Region | None
+    changed: bool
+
+
+def viewer(
+    picture: Picture,
+    *,
+    key: str,
+    index: int,
+    total: int,
+    label: str = "Image",
+    picker: bool = False,
+    region: Region | None = None,
+    height: int = 440,
+    preload: Sequence[str] = (),
+) -> ViewerEvent:
+    """Shows one image of a list, scaled to fit; small images stay sharp.
+
+    While it is on screen the left and right arrow keys move through the list and Escape closes,
+    unless something that uses these keys itself has the focus.
+
+    Args:
+        picture: The image.
+        key: Unique in the app.
+        index: Its place in the list, from 0.
+        total: Length of the list.
+        label: Accessible name of the whole.
+        picker: Let the user drag a rectangle, or click a pixel.
+        region: The region picked before the user acted; the caller keeps it.
+        height: Height of the picture's place on screen, in pixels.
+        preload: URLs of images that are likely next.
+
+    Returns:
+        What the user did. It asks for another image or to be closed; the caller does so at once:
+        Streamlit may break the run off at its next command, and the event with it.
+    """
+    event = pending(key)
+    after = _apply(region, event, picture) if picker else None
+    mount(
+        _render,
+        key=key,
+        data={
+            "src": picture.src,
+            "image_width": picture.width,
+            "image_height": picture.height,
+            "alt": picture.alt,
+            "title": picture.title,
+            "pixelated": max(picture.width, picture.height) <= SMALL,
+            "index": index,
+            "total": total,
+            "label": label,
+            "picker": picker,
+            "region": after,
+            "height": height,
+            "preload": list(preload),
+        },
+    )
+    action = event.get("action")
+    moved: Literal["previous", "next"] | None = None
+    # The browser may be a step behind, so that only here it is known where the list ends.
+    if action == "previous" and index > 0:
+        moved = "previous"
+    elif action == "next" and index < total - 1:
+        moved = "next"
+    return ViewerEvent(
+        moved=moved,
+        closed=action == "close",
+        region=after,
+        changed=picker and after != region,
+    )
+
+
+def _apply(before: Region | None, event: Mapping[str, Any], picture: Picture) -> Region | None:
+    if "region" not in event:
+        return before
+    given = event["region"]
+    if not (isinstance(given, list) and len(given) == 4 and all(type(n) is int for n in given)):
+        return None
+    x0, y0, x1, y1 = given
+    inside = 0 <= x0 < x1 <= picture.width and 0 <= y0 < y1 <= picture.height
+    return (x0, y0, x1, y1) if inside else before

@@ -1,0 +1,136 @@
+"""Shows every widget with made-up data, for the browser tests; ``?show=`` picks one.
+
+``streamlit run tests/browser/playground.py`` shows them to a person too.
+"""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+import streamlit as st
+
+from dashboard.widgets.gallery import Tile, gallery, page_of
+from dashboard.widgets.matrix import MatrixSelection, confusion
+from dashboard.widgets.viewer import Picture, viewer
+from pipelines.methods.pixels import encode
+
+st.set_page_config(page_title="Widgets", layout="wide")
+
+HOSTILE = "<img src=x onerror=alert(1)>.png"
+
+
+@st.cache_data
+def picture_url(seed: int, height: int = 8, width: int = 8) -> str:
+    """A small image made up from a seed, as a data URL."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width] / max(height, width)
+    wave = np.sin(9 * x + seed) * np.cos(7 * y - seed) + 0.3 * rng.standard_normal((height, width))
+    pixels = np.clip(128 + 90 * wave, 0, 255).astype(np.uint8)
+    return "data:image/png;base64," + base64.b64encode(encode(pixels, lossless=True)).decode()
+
+
+def tile(number: int) -> Tile:
+    """A tile of a made-up prediction, every third one wrong."""
+    wrong = number % 3 == 0
+    return Tile(
+        id=f"sample{number:02d}",
+        src="/nowhere.png" if number == 5 else picture_url(number),
+        alt=f"digit {number % 10}",
+        title=HOSTILE if number == 2 else f"digits/{number:04d}",
+        lines=(f"true {number % 10}", f"predicted {(number + wrong) % 10}, {60 + number % 40} %"),
+        mark="wrong" if wrong else "right",
+    )
+
+
+@st.cache_data
+def counts(k: int) -> np.ndarray:
+    """Confusions of ``k`` made-up classes: most right, some pairs mixed up, a few mistakes."""
+    rng = np.random.default_rng(k)
+    matrix = rng.poisson(0.012 if k > 40 else 0.5, (k, k))
+    matrix[np.arange(k), np.arange(k)] = rng.integers(30, 60, k)
+    for first, second in rng.integers(0, k, (max(1, k // 6), 2)):
+        matrix[first, second] += 9
+    if k > 40:
+        matrix[60:75, 60:75] += rng.poisson(2, (15, 15))
+    return matrix
+
+
+def names(k: int) -> list[str]:
+    """Names of ``k`` classes, short for digits and longer beyond."""
+    if k == 2:
+        return ["NORMAL", "PNEUMONIA"]
+    return [str(i) for i in range(k)] if k == 10 else [f"species of plant {i}" for i in range(k)]
+
+
+show = st.query_params.get("show", "gallery")
+
+if show == "gallery":
+    if st.button("Select first"):
+        st.session_state["mine"] = ("sample00",)
+    numbers = [] if "empty" in st.query_params else list(range(40))
+    cut = page_of(numbers, key="page", per_page=30)
+    event = gallery(
+        [tile(number) for number in cut.items],
+        key="gallery",
+        label="Made-up digits",
+        empty="No image matches these filters. Widen the confidence or choose another class.",
+        selected=st.session_state.get("mine", ()),
+        pixelated=True,
+    )
+    st.session_state["mine"] = event.selected
+    if event.opened:
+        st.session_state["opened"] = [*st.session_state.get("opened", []), event.opened]
+    st.text(f"shown: {cut.caption}")
+    st.text(f"selected: {' '.join(event.selected)}")
+    st.text(f"opened: {' '.join(st.session_state.get('opened', []))}")
+
+elif show == "matrix":
+    k = int(st.query_params.get("k", 10))
+    left, right = st.columns(2)
+    normalise = left.segmented_control(
+        "Show", ["counts", "row", "column"], default="counts", key="by", required=True
+    )
+    hide = right.toggle("Hide the diagonal", key="hide")
+    chosen = confusion(
+        counts(k),
+        names(k),
+        key="matrix",
+        label=f"Confusion matrix of {k} classes",
+        normalise=normalise,
+        hide_diagonal=hide,
+        selected=st.session_state.get("cell", MatrixSelection()),
+    )
+    st.session_state["cell"] = chosen.selected
+    st.text(f"cell: {chosen.selected.true} {chosen.selected.predicted}")
+
+elif show == "viewer":
+    place = st.session_state.setdefault("place", 2)
+    if st.session_state.get("gone"):
+        st.text("viewer: closed")
+        if not st.button("Open again"):
+            st.stop()
+        st.session_state["gone"] = False
+        st.rerun()
+    large = "large" in st.query_params
+    height, width = (900, 1400) if large else (8, 8)
+    event = viewer(
+        Picture(picture_url(place, height, width), width, height, f"digit {place}", f"no. {place}"),
+        key="viewer",
+        index=place,
+        total=38,
+        picker=True,
+        region=st.session_state.get("region"),
+        preload=[picture_url(place + 1, height, width)],
+    )
+    st.session_state["region"] = event.region
+    if event.closed:
+        st.session_state["gone"] = True
+        st.rerun()
+    if event.moved:
+        st.session_state["place"] = place + (1 if event.moved == "next" else -1)
+        st.session_state["region"] = None
+        st.rerun()
+    st.text_input("A field", key="field")
+    st.text(f"place: {place}")
+    st.text(f"region: {event.region}")

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+
+def script() -> None:
+    import streamlit as st
+
+    from dashboard.widgets.viewer import Picture, viewer
+
+    side = st.session_state.get("side", 21)
+    st.session_state["event"] = viewer(
+        Picture("/images/x", side, side, "a digit"),
+        key="v",
+        index=st.session_state.get("index", 1),
+        total=3,
+        picker=st.session_state.get("picker", True),
+        region=st.session_state.get("region"),
+    )
+    st.session_state["region"] = st.session_state["event"].region
+
+
+@pytest.fixture
+def at() -> AppTest:
+    return AppTest.from_function(script, default_timeout=20).run()
+
+
+@pytest.mark.parametrize("way", ["previous", "next"])
+def test_moving_happens_once(at: AppTest, fire: Any, way: str) -> None:
+    at = fire(at, "v", {"n": 1, "action": way})
+    assert at.session_state["event"].moved == way
+    assert not at.session_state["event"].closed
+    assert at.run().session_state["event"].moved is None
+
+
+@pytest.mark.parametrize(("index", "way"), [(0, "previous"), (2, "next")])
+def test_the_list_has_an_end(at: AppTest, fire: Any, index: int, way: str) -> None:
+    at.session_state["index"] = index
+    at = fire(at, "v", {"n": 1, "action": way})
+    assert at.session_state["event"].moved is None
+
+
+def test_closing_happens_once(at: AppTest, fire: Any) -> None:
+    at = fire(at, "v", {"n": 1, "action": "close"})
+    assert at.session_state["event"].closed
+    assert not at.run().session_state["event"].closed
+
+
+def test_a_region_is_picked_and_stays_until_cleared(at: AppTest, fire: Any, shown: Any) -> None:
+    at = fire(at, "v", {"n": 1, "region": [2, 3, 5, 21]})
+    assert at.session_state["event"].region == (2, 3, 5, 21)
+    assert at.session_state["event"].changed
+    at = fire(at, "v", {"n": 2, "action": "next"})
+    assert shown(at, "v")["region"] == [2, 3, 5, 21]
+    at = fire(at, "v", {"n": 3, "region": None})
+    assert at.session_state["event"].region is None
+
+
+@pytest.mark.parametrize(
+    "region", [[0, 0, 22, 1], [-1, 0, 2, 2], [3, 0, 3, 2], [0, 0, 1], "all", [0, 0, 1.5, 2]]
+)
+def test_a_region_outside_the_image_is_ignored(at: AppTest, fire: Any, region: Any) -> None:
+    at = fire(at, "v", {"n": 1, "region": region})
+    assert at.session_state["event"].region is None
+
+
+def test_without_a_picker_there_is_no_region(at: AppTest, fire: Any, shown: Any) -> None:
+    at.session_state["picker"] = False
+    at.session_state["region"] = (0, 0, 1, 1)
+    at.run()
+    assert shown(at, "v")["region"] is None
+    assert not at.session_state["event"].changed
+
+
+def test_only_small_images_are_scaled_without_smoothing(at: AppTest, shown: Any) -> None:
+    assert shown(at, "v")["pixelated"]
+    at.session_state["side"] = 224
+    assert not shown(at.run(), "v")["pixelated"]
