@@ -101,21 +101,23 @@ def choose_filters(split: str, classes: Sequence[str], without_leaks: bool) -> t
     return filters, order
 
 
-def choose_channel(views: Sequence[str]) -> str:
+def choose_channel(views: Sequence[str], read: Sequence[str]) -> str:
     """Draw the choice of the channel that is shown, where there is more than one.
 
     Args:
         views: Views of the dataset's images.
+        read: Channels that the run's model reads; the first of them is shown at first.
     """
     if len(views) == 1:
         return views[0]
-    selection.of_workspace(CHANNEL, views[0])
-    if st.session_state.get(CHANNEL, views[0]) not in views:
-        st.session_state[CHANNEL] = views[0]
+    first = next((view for view in views if view in read), views[0])
+    selection.of_workspace(CHANNEL, first)
+    if st.session_state.get(CHANNEL, first) not in views:
+        st.session_state[CHANNEL] = first
     chosen: str | None = st.segmented_control(
         "Channel", views, required=True, key=CHANNEL, bind="query-params"
     )
-    return chosen or views[0]
+    return chosen or first
 
 
 def selected_images(known: pd.Series) -> tuple[str, ...]:

@@ -232,7 +232,7 @@ def show_downloads(found: np.ndarray, selected: tuple[str, ...]) -> None:
 def show_images() -> None:
     """Filters, gallery, downloads, and the image that is open."""
     filters, order = narrowing.choose_filters(split, classes, without_leaks)
-    channel = narrowing.choose_channel(workspace.dataset.views)
+    channel = narrowing.choose_channel(workspace.dataset.views, run.document["channels"])
     found = mistakes.find(answers, filters, order)
     start_over((workspace.name, run.name, filters, order))
     described = mistakes.describe(filters)

@@ -286,6 +286,20 @@ def test_the_channel_is_chosen(workspaces: Any, open_page: Open, shown: Shown) -
     assert shown(at, GALLERY)["pixelated"] is True
 
 
+def test_the_channel_that_the_model_reads_is_shown_at_first(
+    workspaces: Any, open_page: Open, shown: Shown
+) -> None:
+    document = workspaces["stamps"].runs()[0].artefact("train").path("run.json")
+    before = document.read_text(encoding="utf-8")
+    try:
+        content = json.loads(before)
+        document.write_text(json.dumps({**content, "channels": ["science"]}), encoding="utf-8")
+        at = open_page("errors", workspace="stamps", answer="all")
+        assert "/science/" in shown(at, GALLERY)["tiles"][0]["src"]
+    finally:
+        document.write_text(before, encoding="utf-8")
+
+
 def test_a_long_list_has_pages_which_the_url_names(
     cache_folder: Path, open_page: Open, fire: Fire, shown: Shown
 ) -> None:
