@@ -170,19 +170,29 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise CorruptArtefactError(
-            f"The file {path} cannot be read ({error}). Delete the folder {path.parent} and run "
-            "its recipe again."
-        ) from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, why: object) -> CorruptArtefactError:
+    """The error for a file of the cache that cannot be read.
+
+    An artefact is made again as a whole; a file beside the artefacts alone, so that following the
+    advice never costs the artefacts.
+    """
+    of_artefact = (path.parent / MANIFEST).is_file()
+    what = f"the folder {path.parent}" if of_artefact else "this file"
+    return CorruptArtefactError(
+        f"The file {path} cannot be read ({why}). Delete {what} and run its recipe again."
+    )
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file whole: beside, flush, rename."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.part")
     with beside.open("w", encoding="utf-8") as stream:
-        json.dump(value, stream, indent=1, ensure_ascii=False, allow_nan=False)
-        stream.write("\n")
+        stream.write(f"{text}\n")
         stream.flush()
         os.fsync(stream.fileno())
     beside.replace(path)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from cache.errors import LockedError
+from cache.errors import CacheError, LockedError
 
 
 @contextlib.contextmanager
@@ -17,9 +17,17 @@ def writing_lock(workspace: Path) -> Iterator[None]:
 
     Raises:
         LockedError: Another process holds it.
+        CacheError: The folder cannot be written to.
     """
-    workspace.mkdir(parents=True, exist_ok=True)
-    with (workspace / ".lock").open("a+", encoding="ascii") as stream:
+    try:
+        workspace.mkdir(parents=True, exist_ok=True)
+        opened = (workspace / ".lock").open("a+", encoding="ascii")
+    except OSError as error:
+        raise CacheError(
+            f"The folder {workspace} of the cache cannot be written to ({error.strerror}). "
+            "Choose another place for the cache: set CENTAURO_CACHE, or give --cache."
+        ) from error
+    with opened as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from cache.artefact import Artefact, read_json
+from cache.artefact import Artefact, read_json, unreadable
 from cache.errors import CacheError, RunNotFoundError, WorkspaceNotFoundError
 from cache.fingerprint import stage_fingerprint
 from cache.tables import read_table
@@ -134,8 +134,15 @@ class Workspace:
 
     @cached_property
     def document(self) -> dict[str, Any]:
-        """The recipe as resolved, the plan and the command, as the runner wrote them."""
-        document: dict[str, Any] = read_json(self.folder / DOCUMENT)
+        """The recipe as resolved, the plan and the command, as the runner wrote them.
+
+        Raises:
+            CorruptArtefactError: The file cannot be read.
+        """
+        path = self.folder / DOCUMENT
+        document = read_json(path)
+        if not isinstance(document, dict) or not {"command", "recipe", "plan"} <= set(document):
+            raise unreadable(path, "it was written by another version of Centauro")
         return document
 
     @property
@@ -153,11 +160,16 @@ class Workspace:
 
         Raises:
             MissingArtefactError: The samples have not been read yet.
+            CorruptArtefactError: The file cannot be read.
         """
-        document = read_json(self.artefact("samples").path("dataset.json"))
-        for name in ("classes", "channels", "shape", "views"):
-            document[name] = None if document[name] is None else tuple(document[name])
-        return Dataset(**document)
+        path = self.artefact("samples").path("dataset.json")
+        document = read_json(path)
+        try:
+            for name in ("classes", "channels", "shape", "views"):
+                document[name] = None if document[name] is None else tuple(document[name])
+            return Dataset(**document)
+        except (KeyError, TypeError) as error:
+            raise unreadable(path, f"another version of Centauro wrote it: {error}") from error
 
     def samples(self) -> pd.DataFrame:
         """One row a sample; columns as in ``cache.tables.SCHEMAS['samples']``."""
@@ -262,7 +274,11 @@ class Run:
 
     def history(self) -> pd.DataFrame:
         """One row an epoch, from 1."""
-        return pd.read_csv(self.artefact("train").path("history.csv"))
+        path = self.artefact("train").path("history.csv")
+        try:
+            return pd.read_csv(path)
+        except (OSError, ValueError) as error:
+            raise unreadable(path, error) from error
 
     def predictions(self) -> pd.DataFrame:
         """One row a sample of every split, in inference mode with the best weights."""
@@ -276,6 +292,13 @@ class Run:
 
 
 def load_array(path: Path) -> np.ndarray:
-    """Open a ``.npy`` file as a read-only memory map."""
-    array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    """Open a ``.npy`` file as a read-only memory map.
+
+    Raises:
+        CorruptArtefactError: It is not whole, or no such file.
+    """
+    try:
+        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise unreadable(path, error) from error
     return array

@@ -100,7 +100,7 @@ def _cast(column: pd.Series, name: str, dtype: str, classes: Sequence[str]) -> p
         return column
     if dtype in (_LABEL, "split"):
         categories = list(classes) if dtype == _LABEL else list(SPLITS)
-        strange = sorted(set(column.astype("str")) - set(categories))
+        strange = sorted(str(value) for value in set(column) - set(categories))
         if strange:
             raise CacheError(
                 f"The column '{name}' holds values outside its categories. "
@@ -127,11 +127,11 @@ def read_table(
         frame = pd.read_parquet(path, columns=None if columns is None else list(columns))
         if columns is None:
             return conform(frame, schema, classes)
+        for name in columns:
+            dtype = SCHEMAS[schema].get(name, "")
+            frame[name] = _cast(frame[name], name, dtype, classes)
+        return frame
     except (OSError, ValueError, CacheError) as error:
         raise CorruptArtefactError(
             f"The table {path} cannot be read ({error}). Run its recipe again with --force."
         ) from error
-    for name in columns:
-        dtype = SCHEMAS[schema].get(name, "")
-        frame[name] = _cast(frame[name], name, dtype, classes)
-    return frame

@@ -71,7 +71,7 @@ def run(
         str | None,
         typer.Option(help="Run only this stage (samples, thumbnails, inputs, train, predictions)."),
     ] = None,
-    force: Annotated[bool, typer.Option(help="Make again what already stands.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Make again what already stands.")] = False,
     cache: CacheOption = None,
 ) -> None:
     """Make everything a recipe asks for, skipping what stands already.
@@ -97,7 +97,7 @@ def run(
             run_recipe(
                 loaded,
                 bars,
-                command=_command(recipe, sets),
+                command=_command(recipe, sets, cache),
                 reference=recipe,
                 only=only,
                 force=force,
@@ -175,10 +175,12 @@ def _use_cache(folder: Path | None) -> None:
         os.environ["CENTAURO_CACHE"] = str(folder.expanduser().resolve())
 
 
-def _command(recipe: str, sets: list[str] | None) -> str:
+def _command(recipe: str, sets: list[str] | None, cache: Path | None) -> str:
     words = ["python", "-m", "pipelines", "run", recipe]
     for text in sets or ():
         words += ["--set", text]
+    if cache is not None:
+        words += ["--cache", str(cache)]
     return shlex.join(words)
 
 
@@ -205,7 +207,7 @@ def _print_status(found: list[dict[str, Any]]) -> None:
     for heading, justify in (
         ("workspace", "left"),
         ("run", "left"),
-        ("test accuracy", "left"),
+        ("test accuracy (95 %)", "left"),
         ("parameters", "right"),
         ("seconds", "right"),
         ("state", "left"),
@@ -231,7 +233,5 @@ def _accuracy(metrics: dict[str, Any] | None) -> str:
     if metrics is None:
         return ""
     rate = metrics["accuracy"]
-    return (
-        f"{rate['value']:.1%} of {rate['n']:,} "
-        f"(95 % interval {rate['low'] * 100:.1f} to {rate['high'] * 100:.1f})"
-    )
+    low, high = rate["low"] * 100, rate["high"] * 100
+    return f"{rate['value']:.1%} of {rate['n']:,} ({low:.1f} to {high:.1f})"

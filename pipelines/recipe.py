@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 from pydantic import (
@@ -23,6 +23,9 @@ from pydantic import (
 
 from pipelines.errors import RecipeError
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 RECIPES = Path(__file__).parent / "recipes"
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -30,9 +33,14 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
 
 class Part(BaseModel):
-    """A part of a recipe: unknown fields are mistakes, values never change."""
+    """A part of a recipe: unknown fields are mistakes, values never change.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Numbers where names belong are taken as names, so that ``classes: [3, 8]`` needs no quotes.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, coerce_numbers_to_str=True
+    )
 
 
 class Splits(Part):
@@ -61,6 +69,13 @@ class DatasetBase(Part):
     )
     splits: Splits = Field(default_factory=Splits)
     seed: int = Field(0, ge=0, description="seed of the splits")
+
+    @field_validator("classes")
+    @classmethod
+    def _different(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None and len(set(value)) < len(value):
+            raise ValueError(f"must name each class once. Received: {list(value)}")
+        return value
 
 
 class FolderDataset(DatasetBase):
@@ -266,28 +281,39 @@ def _override(document: dict[str, Any], text: str) -> None:
             )
     try:
         place[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
+    except (ValueError, yaml.YAMLError) as error:
         raise RecipeError(f"The value of --set {text!r} is not YAML: {error}") from error
+
+
+_WORDS = {
+    "missing": "is needed but absent",
+    "string_pattern_mismatch": "must be a name of letters, digits, '_', '.' and '-' that begins "
+    "with a letter or digit and has at most 64 characters",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "model_attributes_type": "must be a mapping",
+}
+"""What pydantic says in the words of Python, in those of YAML."""
+
+_OF_THE_WHOLE = ("literal_error", "too_short", "tuple_type", "dict_type")
+"""Kinds of mistakes of a value that only repeat, less exactly, one inside it."""
 
 
 def _explain(path: Path, error: ValidationError) -> str:
     """All mistakes of a recipe, one a line, in the project's grammar."""
+    found = [(".".join(_place(mistake["loc"])), mistake) for mistake in error.errors()]
     mistakes: dict[str, list[str]] = {}
     received: dict[str, Any] = {}
-    for mistake in error.errors():
-        place = ".".join(_place(mistake["loc"]))
-        if mistake["type"] == "extra_forbidden":
-            message = f"there is no such field. {_fields(mistake['loc'])}"
-        elif mistake["type"] == "union_tag_invalid":
-            tags = mistake["ctx"]
+    for place, mistake in found:
+        inside = any(other.startswith(f"{place}.") for other, _ in found)
+        if inside and mistake["type"] in _OF_THE_WHOLE:
+            continue
+        if mistake["type"].startswith("union_tag"):
             place = "dataset.source"
-            message = f"must be one of {tags['expected_tags']}. Received: {tags['tag']!r}"
-        elif mistake["type"] == "missing":
-            message = "is needed but absent"
-        else:
-            message = mistake["msg"].removeprefix("Value error, ").replace("Input should", "must")
-            if "Received" not in message:
-                received[place] = mistake["input"]
+        message = _message(mistake)
+        if mistake["type"] not in ("extra_forbidden", "missing") and "Received" not in message:
+            received[place] = mistake["input"]
         mistakes.setdefault(place, []).append(message)
     lines = []
     for place, messages in mistakes.items():
@@ -298,6 +324,22 @@ def _explain(path: Path, error: ValidationError) -> str:
     return "\n".join([f"The recipe {path} has {len(lines)} mistake{plural}:", *lines])
 
 
+def _message(mistake: ErrorDetails) -> str:
+    """One mistake in the project's grammar."""
+    kind, context = mistake["type"], mistake.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"there is no such field. {_fields(mistake['loc'])}"
+    if kind == "union_tag_invalid":
+        return f"must be one of {context['expected_tags']}. Received: {context['tag']!r}"
+    if kind == "union_tag_not_found":
+        kinds = ", ".join(repr(kind) for kind in _DATASETS)
+        return f"is needed but absent. It must be one of {kinds}. Received: {mistake['input']!r}"
+    if kind == "too_short":
+        return f"must hold at least {context['min_length']}"
+    message = _WORDS.get(kind, mistake["msg"])
+    return message.removeprefix("Value error, ").replace("Input should", "must")
+
+
 def _place(location: tuple[int | str, ...]) -> list[str]:
     """Drop what pydantic adds to a location to name the branch of a union."""
     parts = [str(part) for part in location if "[" not in str(part)]
@@ -306,21 +348,25 @@ def _place(location: tuple[int | str, ...]) -> list[str]:
     return parts
 
 
+_DATASETS: dict[str, type[BaseModel]] = {
+    "folder": FolderDataset,
+    "hits": HitsDataset,
+    "arrays": ArraysDataset,
+    "digits": DigitsDataset,
+    "transients": TransientsDataset,
+}
+
+
 def _fields(location: tuple[int | str, ...]) -> str:
     """Sentence that lists the fields there are where an unknown one was found."""
     places: dict[str, type[BaseModel]] = {
-        "": Recipe,
         "splits": Splits,
         "image": ImageInput,
         "optimizer": Optimizer,
         "early_stopping": EarlyStopping,
         "plateau": Plateau,
         "augmentation": Augmentation,
-        "folder": FolderDataset,
-        "hits": HitsDataset,
-        "arrays": ArraysDataset,
-        "digits": DigitsDataset,
-        "transients": TransientsDataset,
+        **_DATASETS,
     }
     parents = [str(part) for part in location[:-1]]
     if not parents:
@@ -328,5 +374,5 @@ def _fields(location: tuple[int | str, ...]) -> str:
     elif len(parents) == 2 and parents[0] == "runs":
         model = RunRecipe
     else:
-        model = places.get(parents[-1], Recipe)
+        model = places[parents[-1]]
     return f"Known here: {', '.join(model.model_fields)}"

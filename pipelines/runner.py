@@ -180,20 +180,24 @@ def _make(workspace: Workspace, recipe: Recipe, step: Step, report: Report, forc
     wanted = stage_fingerprint(
         step.stage.name, step.stage.version, fingerprint(step.settings), digests
     )
+    work = work_folder(artefact.folder)
     if artefact.exists and not force and _fingerprint_of(artefact) == wanted:
         manifest = artefact.manifest
+        shutil.rmtree(work, ignore_errors=True)
         report.finish(step, "skipped", manifest.rows, manifest.seconds)
         return
-    report.start(step)
     started = time.perf_counter()
-    work = work_folder(artefact.folder)
     _keep_work_of(work, wanted, force)
+    report.start(step)
     with staging(artefact.folder) as place:
         job = Job(recipe, workspace, step.run, place.folder, work, report.progress)
         try:
             outcome = step.stage.work(job)
-        except CacheError as error:
-            raise StageError(f"The stage '{step.key}' failed: {error}") from error
+        except (CacheError, OSError) as error:
+            raise StageError(
+                f"The stage '{step.key}' of the workspace '{workspace.name}' failed: {error}. "
+                "What stood before it stands still; run the same command again to go on."
+            ) from error
         seconds = time.perf_counter() - started + _seconds_before(work)
         place.commit(
             Manifest(

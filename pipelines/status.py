@@ -16,9 +16,8 @@ def describe(workspace: Workspace) -> dict[str, Any]:
 
     Returns:
         ``name``, ``simulated``, ``samples``, ``classes``, ``rejected`` (None where the samples
-        have not been read), ``stages`` of the workspace itself, and ``runs``: each with ``name``,
-        ``params``, ``seconds``, ``metrics`` by split and ``stages`` (its own and the workspace's)
-        by name.
+        have not been read) and ``runs``: each with ``name``, ``params``, ``seconds``, ``metrics``
+        by split and ``stages`` (the workspace's and its own) by name.
     """
     states = workspace.states()
     shared = {state.stage: _stage(state) for state in states if state.run is None}
@@ -35,7 +34,6 @@ def describe(workspace: Workspace) -> dict[str, Any]:
         "samples": samples,
         "classes": classes,
         "rejected": rejected,
-        "stages": shared,
         "runs": [_run(run, shared, states) for run in workspace.runs()],
     }
 

@@ -17,7 +17,7 @@ from cache import Workspace
 from cache.artefact import read_json
 from cache.store import load_array
 from pipelines.methods import pixels
-from pipelines.methods.reading import channel_positions
+from pipelines.methods.reading import taken_channels
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Inputs:
     """Pixels of all samples of a run, as its model reads them.
 
     Attributes:
-        array: Memory map (n, height, width, dataset channels).
-        channels: What :func:`pipelines.methods.pixels.to_channels` takes of an image.
+        array: Memory map (n, height, width, channels).
+        channels: What :func:`pipelines.methods.pixels.to_channels` takes of an image of it.
         shape: (height, width, channels) of what the model reads.
         model: Name of the architecture.
         names: Names of the channels.
@@ -69,17 +69,14 @@ def open_inputs(workspace: Workspace, run: str) -> Inputs:
     artefact = workspace.artefact("inputs", run)
     document = read_json(artefact.path("inputs.json"))
     names = tuple(document["channels"])
-    dataset = workspace.dataset
+    channels = taken_channels(workspace.dataset, names)
     if document["native"]:
         array = workspace.images()
         assert array is not None, "native inputs are the samples' own memory map"
     else:
         array = load_array(artefact.path("pixels.npy"))
-    channels: pixels.Channels
-    if dataset.views == ("image",):
-        channels = "grey" if names == ("grey",) else "rgb"
-    else:
-        channels = channel_positions(dataset.channels, names)
+        # Of what is not native only the repetition of grey is left to do.
+        channels = "rgb" if channels == "rgb" else None
     height, width = document["size"]
     return Inputs(array, channels, (height, width, len(names)), document["model"], names)
 

@@ -7,9 +7,29 @@ from pathlib import Path
 
 import numpy as np
 
-from cache import Workspace
+from cache import Dataset, Workspace
 from cache.errors import CacheError
 from pipelines.methods import pixels
+
+_RGB = ("red", "green", "blue")
+
+
+def read_file(path: Path) -> np.ndarray:
+    """Pixels of an image file; colour files that hold only grey come back with one channel.
+
+    Args:
+        path: An image file, as :func:`pipelines.methods.pixels.decode` takes it.
+
+    Returns:
+        Array (height, width, 1) or (height, width, 3).
+
+    Raises:
+        UnreadableImageError: It cannot be decoded.
+    """
+    image = pixels.decode(path)
+    if image.shape[2] == 3 and (image == image[..., :1]).all():
+        return image[..., :1]
+    return image
 
 
 def pixel_reader(workspace: Workspace) -> Callable[[int], np.ndarray]:
@@ -28,16 +48,23 @@ def pixel_reader(workspace: Workspace) -> Callable[[int], np.ndarray]:
     dataset = workspace.dataset
     assert dataset.root is not None, "samples of mixed shape come from files"
     root, count, dtype = Path(dataset.root), len(dataset.channels), np.dtype(dataset.dtype)
-    paths = workspace.samples()["path"].tolist()
+    samples = workspace.samples()
+    paths, hashes = samples["path"].tolist(), samples["content_hash"].tolist()
 
     def read(index: int) -> np.ndarray:
+        path = root / paths[index]
         try:
-            image = pixels.decode(root / paths[index])
+            image = read_file(path)
         except pixels.UnreadableImageError as error:
             raise CacheError(
-                f"The image {root / paths[index]} could be read when the samples were made and "
-                f"cannot be now: {error.reason}. Put it back, or run: {workspace.command}"
+                f"The image {path} could be read when the samples were made and cannot be now: "
+                f"{error.reason}. Put it back, or run: {workspace.command}"
             ) from error
+        if pixels.content_hash(image) != hashes[index]:
+            raise CacheError(
+                f"The image {path} was changed after the samples were made. "
+                f"Put the old one back, or run: {workspace.command}"
+            )
         channels = pixels.to_channels(image, "grey" if count == 1 else "rgb")
         return pixels.to_dtype(channels, dtype)
 
@@ -59,3 +86,20 @@ def channel_positions(
             "Correct image.channels of the run."
         )
     return tuple(dataset_channels.index(name) for name in wanted)
+
+
+def taken_channels(dataset: Dataset, names: tuple[str, ...]) -> pixels.Channels:
+    """What :func:`pipelines.methods.pixels.to_channels` takes of an image to give named channels.
+
+    Args:
+        dataset: What the images are.
+        names: Channels that a model reads, as in ``inputs.json``.
+
+    Raises:
+        ValueError: A name is not among the dataset's channels.
+    """
+    if dataset.views == ("image",) and names == ("grey",):
+        return "grey"
+    if dataset.views == ("image",) and names == _RGB:
+        return "rgb"
+    return channel_positions(dataset.channels, names)

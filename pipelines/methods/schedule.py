@@ -20,8 +20,8 @@ class Standing:
     """Where a training stands after its last finished epoch.
 
     Attributes:
-        best_epoch: Epoch (from 1) of the lowest validation loss; 0 before the first. Without a
-            val split, the last epoch.
+        best_epoch: Epoch (from 1) of the lowest validation loss; 0 before the first. Where no
+            epoch has one (there is no val split), the last epoch.
         learning_rate: For the next epoch.
         stopped: Why it ends here, or None to go on.
     """
@@ -42,12 +42,13 @@ def standing(val_losses: Sequence[float], run: RunRecipe) -> Standing:
         run: The run's recipe.
     """
     rate = run.optimizer.learning_rate
+    watched = not all(math.isnan(loss) for loss in val_losses)
     best, best_epoch = math.inf, 0
     stop_best, stop_waits = math.inf, 0
     rate_best, rate_waits = math.inf, 0
     for epoch, loss in enumerate(val_losses, start=1):
-        if loss < best or math.isnan(loss):
-            best, best_epoch = loss if not math.isnan(loss) else best, epoch
+        if loss < best or not watched:
+            best, best_epoch = loss, epoch
         if run.early_stopping is not None:
             if loss < stop_best - run.early_stopping.min_delta:
                 stop_best, stop_waits = loss, 0
@@ -61,7 +62,8 @@ def standing(val_losses: Sequence[float], run: RunRecipe) -> Standing:
             else:
                 rate_waits += 1
             if rate_waits >= max(run.plateau.patience, 1):
-                rate = max(rate * run.plateau.factor, run.plateau.min_learning_rate)
+                lowest = min(rate, run.plateau.min_learning_rate)
+                rate = max(rate * run.plateau.factor, lowest)
                 rate_waits = 0
     ended = "last epoch" if len(val_losses) >= run.epochs else None
     return Standing(best_epoch, rate, ended)

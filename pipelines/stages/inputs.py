@@ -2,7 +2,8 @@
 
 Decides what the recipe leaves to ``auto`` (image size, channels, model) and writes it to
 ``inputs.json``. ``pixels.npy`` (n, height, width, channels) is written unless the samples' own
-memory map has that size already. Everything that feeds the model later reads these pixels.
+memory map has that size already; it holds the model's channels, but grey only once where the model
+reads it three times. Everything that feeds the model later reads these pixels.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from cache import Dataset
 from cache.artefact import write_json
 from pipelines.errors import RecipeError
 from pipelines.methods import pixels
-from pipelines.methods.reading import channel_positions, pixel_reader
+from pipelines.methods.reading import channel_positions, pixel_reader, taken_channels
 from pipelines.recipe import Recipe, RunRecipe
 from pipelines.stages.base import Job, Outcome, Stage
 
@@ -49,7 +50,7 @@ def work(job: Job) -> Outcome:
     }
     write_json(job.out / "inputs.json", document)
     if not native:
-        _write_resized(job, size, len(samples), len(dataset.channels), np.dtype(dataset.dtype))
+        _write_resized(job, size, channels, len(samples))
     return Outcome(rows=len(samples))
 
 
@@ -93,15 +94,16 @@ def input_size(run: RunRecipe, dataset: Dataset, samples: pd.DataFrame) -> tuple
     return side, side
 
 
-def _write_resized(
-    job: Job, size: tuple[int, int], total: int, channels: int, dtype: np.dtype
-) -> None:
-    read = pixel_reader(job.workspace)
-    shape = (total, *size, channels)
+def _write_resized(job: Job, size: tuple[int, int], names: tuple[str, ...], total: int) -> None:
+    dataset, read = job.workspace.dataset, pixel_reader(job.workspace)
+    taken = taken_channels(dataset, names)
+    taken = None if taken == "rgb" else taken
+    shape = (total, *size, len(dataset.channels if taken is None else names))
+    dtype = np.dtype(dataset.dtype)
     out = np.lib.format.open_memmap(job.out / "pixels.npy", mode="w+", dtype=dtype, shape=shape)
 
     def resize(index: int) -> None:
-        out[index] = pixels.prepare(read(index), size)
+        out[index] = pixels.prepare(read(index), size, taken)
 
     with ThreadPoolExecutor(4) as pool:
         for start in range(0, total, _CHUNK):

@@ -25,6 +25,7 @@ from cache.fingerprint import fingerprint
 from cache.tables import write_table
 from pipelines.errors import RecipeError, SourceError
 from pipelines.methods import pixels
+from pipelines.methods.reading import read_file
 from pipelines.methods.splits import leaked, make_splits
 from pipelines.recipe import DatasetBase, Recipe
 from pipelines.sources import source_of
@@ -114,9 +115,8 @@ def work(job: Job) -> Outcome:
         left_out=left_out,
     )
     write_json(job.out / "dataset.json", dataclasses.asdict(dataset))
-    digest = fingerprint(
-        [list(frame["sample_id"]), list(frame["label"]), list(split), list(classes), channels]
-    )
+    told = [frame[name].tolist() for name in ("sample_id", "label", "split", "leaked")]
+    digest = fingerprint([*told, classes, channels])
     return Outcome(rows=len(frame), digest=digest)
 
 
@@ -150,15 +150,12 @@ def _keep_classes(loaded: Loaded, options: DatasetBase) -> dict[str, int]:
 
 
 def _read(loaded: Loaded, index: int) -> np.ndarray:
-    """Pixels of one record; colour files that hold only grey come back with one channel."""
+    """Pixels of one record."""
     if loaded.images is not None:
         image: np.ndarray = loaded.images[index]
         return image
     assert loaded.root is not None, "a source gives either pixels or a root"
-    image = pixels.decode(loaded.root / str(loaded.records["place"].iat[index]))
-    if image.shape[2] == 3 and (image == image[..., :1]).all():
-        return image[..., :1]
-    return image
+    return read_file(loaded.root / str(loaded.records["place"].iat[index]))
 
 
 def _measure(loaded: Loaded, rejected: list[Rejected], job: Job) -> list[_Measured | None]:
@@ -219,9 +216,10 @@ def _classes(
         )
     emptied = [name for name in classes if name not in set(there)]
     if emptied:
+        reason = next((item.reason for item in rejected if item.label in emptied), "none given")
         raise SourceError(
             f"No image of the classes {emptied} of the dataset '{loaded.title}' can be used; "
-            f"{len(rejected)} were rejected. First reason: {rejected[0].reason}. "
+            f"{len(rejected)} were rejected. First reason: {reason}. "
             "Mend the files, or leave the classes out of dataset.classes."
         )
     if options.positive is not None and options.positive not in classes:

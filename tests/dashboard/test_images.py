@@ -17,6 +17,7 @@ from cache.artefact import MANIFEST, write_json
 from cache.errors import CacheError
 from cache.tables import write_table
 from dashboard.images import image_url, pixels, routes, thumbnail_url
+from pipelines.methods.pixels import content_hash, decode
 
 
 def get(url: str) -> tuple[int, dict[str, str], bytes]:
@@ -65,6 +66,8 @@ def photos(workspaces: dict[str, Workspace], tmp_path: Path) -> Workspace:
     names = ["large ü.jpg", "small.png", "deep.png", "gone.png"]
     samples = workspace.samples()
     samples["path"] = [names[row % len(names)] for row in range(len(samples))]
+    hashes = {name: content_hash(decode(root / name)) for name in names[:3]} | {"gone.png": ""}
+    samples["content_hash"] = samples["path"].map(hashes)
     samples["row"] = -1
     write_table(samples, folder / "samples.parquet", "samples", workspace.dataset.classes)
     (folder / "images.npy").unlink()

@@ -1,0 +1,83 @@
+"""Tiny data and the real runner, for the tests of the pipelines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cache import Workspace
+from pipelines.recipe import Recipe
+from pipelines.runner import Step, run_recipe
+
+Content = np.ndarray | bytes | None
+MakeFolder = Callable[[Mapping[str, Content]], Path]
+RunStages = Callable[..., Workspace]
+
+
+class Silent:
+    """A report that says nothing and checks that what is told makes sense."""
+
+    def start(self, step: Step) -> None:
+        pass
+
+    def progress(self, done: float, total: int) -> None:
+        assert 0 <= done <= total
+
+    def finish(self, step: Step, state: str, rows: int, seconds: float) -> None:
+        assert state in ("made", "skipped")
+
+
+@pytest.fixture
+def make_folder(tmp_path: Path) -> MakeFolder:
+    """Write files below ``tmp_path/images``: arrays as images, bytes as they are, None as noise.
+
+    ``make_folder({"cat/1.png": array, "cat/notes.txt": b"hello"})`` may be called again to add.
+    """
+    root = tmp_path / "images"
+
+    def make(files: Mapping[str, Content]) -> Path:
+        for place, content in files.items():
+            path = root / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if content is None:
+                seed = list(place.encode())
+                content = np.random.default_rng(seed).integers(0, 256, (12, 12), np.uint8)
+            if isinstance(content, bytes):
+                path.write_bytes(content)
+            else:
+                Image.fromarray(content).save(path)
+        return root
+
+    return make
+
+
+@pytest.fixture
+def run_stages(tmp_path: Path) -> RunStages:
+    """Run stages of a recipe for real: ``run_stages({"source": "digits"}, "samples")``.
+
+    Without names of stages it runs ``samples``. The keyword ``runs`` gives the recipe's runs.
+    """
+
+    def run(
+        dataset: Mapping[str, Any], *stages: str, runs: Mapping[str, Any] | None = None
+    ) -> Workspace:
+        recipe = Recipe.model_validate(
+            {"name": "tried", "dataset": dict(dataset), "runs": dict(runs or {"only": {}})}
+        )
+        for stage in stages or ("samples",):
+            workspace = run_recipe(
+                recipe,
+                Silent(),
+                command="python -m pipelines run tried",
+                reference="tried",
+                only=stage,
+                root=tmp_path / "cache",
+            )
+        return workspace
+
+    return run
