@@ -274,7 +274,7 @@ def encode(array: np.ndarray, max_side: int | None = None, *, lossless: bool) ->
     image = _pillow(_resize(channels, size, Image.Resampling.LANCZOS))
     buffer = io.BytesIO()
     if lossless or max(image.size) > _WEBP_MAX_SIDE:
-        image.save(buffer, "PNG")
+        image.save(buffer, "PNG", compress_level=1)
     else:
         image.save(buffer, "WEBP", quality=82, method=2)
     return buffer.getvalue()

@@ -8,7 +8,6 @@ reads it three times. Everything that feeds the model later reads these pixels.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -18,11 +17,11 @@ from cache import Dataset
 from cache.artefact import write_json
 from pipelines.errors import RecipeError
 from pipelines.methods import pixels
+from pipelines.methods.parallel import in_order
 from pipelines.methods.reading import channel_positions, pixel_reader, taken_channels
 from pipelines.recipe import Recipe, RunRecipe
 from pipelines.stages.base import Job, Outcome, Stage
 
-_CHUNK = 256
 _SIDES = (64, 96, 128)
 
 
@@ -105,10 +104,8 @@ def _write_resized(job: Job, size: tuple[int, int], names: tuple[str, ...], tota
     def resize(index: int) -> None:
         out[index] = pixels.prepare(read(index), size, taken)
 
-    with ThreadPoolExecutor(4) as pool:
-        for start in range(0, total, _CHUNK):
-            for done, _ in enumerate(pool.map(resize, range(start, min(start + _CHUNK, total)))):
-                job.progress(start + done + 1, total)
+    for done, _ in enumerate(in_order(resize, total, threads=True), start=1):
+        job.progress(done, total)
     out.flush()
 
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from cache.fingerprint import fingerprint
 from cache.tables import write_table
 from pipelines.errors import RecipeError, SourceError
 from pipelines.methods import pixels
+from pipelines.methods.parallel import in_order
 from pipelines.methods.reading import read_file
 from pipelines.methods.splits import leaked, make_splits
 from pipelines.recipe import DatasetBase, Recipe
@@ -32,8 +31,6 @@ from pipelines.sources import source_of
 from pipelines.sources.base import Loaded, Rejected
 from pipelines.stages.base import Job, Outcome, Stage
 
-_THREADS = 4
-_CHUNK = 256
 _NAMES = {1: ("grey",), 3: ("red", "green", "blue")}
 
 
@@ -176,7 +173,7 @@ def _measure(loaded: Loaded, rejected: list[Rejected], job: Job) -> list[_Measur
 
     total = len(loaded.records)
     measured: list[_Measured | None] = []
-    for index, item in enumerate(_in_threads(one, total)):
+    for index, item in enumerate(in_order(one, total, threads=loaded.images is None)):
         job.progress(index + 1, total)
         if isinstance(item, _Measured):
             measured.append(item)
@@ -185,13 +182,6 @@ def _measure(loaded: Loaded, rejected: list[Rejected], job: Job) -> list[_Measur
         measured.append(None)
         rejected.append(Rejected(record["place"], record["label"], record["split"], item.reason))
     return measured
-
-
-def _in_threads(call: Any, total: int) -> Iterator[Any]:
-    """Results in order, computed in threads, with no more than a chunk of them in memory."""
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for start in range(0, total, _CHUNK):
-            yield from pool.map(call, range(start, min(start + _CHUNK, total)))
 
 
 def _classes(
@@ -248,7 +238,7 @@ def _write_images(
         wide = np.broadcast_to(image, shape[1:]) if image.shape[2] == 1 else image
         images[row] = pixels.to_dtype(wide, dtype)
 
-    for _ in _in_threads(one, len(kept)):
+    for _ in in_order(one, len(kept), threads=loaded.images is None):
         pass
     images.flush()
 

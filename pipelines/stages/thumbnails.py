@@ -8,12 +8,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from pipelines.methods import pixels
+from pipelines.methods.parallel import in_order
 from pipelines.methods.reading import pixel_reader
 from pipelines.recipe import Recipe
 from pipelines.stages.base import Job, Outcome, Stage
@@ -23,8 +23,6 @@ SMALL = 64
 
 LONGEST = 192
 """Longest side of the thumbnail of a larger image: sharp on a tile of 96 CSS pixels at 2x."""
-
-_CHUNK = 256
 
 
 def settings(recipe: Recipe, run: str | None) -> Any:
@@ -62,9 +60,9 @@ def _pictures(job: Job, total: int) -> Iterator[list[bytes]]:
             for view in shown
         ]
 
-    with ThreadPoolExecutor(4) as pool:
-        for start in range(0, total, _CHUNK):
-            yield from pool.map(encode, range(start, min(start + _CHUNK, total)))
+    shape = job.workspace.dataset.shape
+    large = shape is None or max(shape[:2]) > SMALL
+    yield from in_order(encode, total, threads=large)
 
 
 STAGE = Stage(

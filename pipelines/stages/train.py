@@ -29,6 +29,9 @@ from pipelines.models import build, mistakes
 from pipelines.recipe import Recipe, RunRecipe
 from pipelines.stages.base import Job, Outcome, Stage
 
+_TINY = 200_000
+"""Values of a batch up to which calling TensorFlow costs more than what it computes."""
+
 
 @dataclass(frozen=True)
 class _Data:
@@ -157,6 +160,7 @@ def _train(job: Job, model: Any, data: _Data, epochs: list[Path]) -> None:
     predict = predictor(model, data.inputs)
     steps = -(-len(data.train) // run.batch_size)
     started = 0.0
+    model.steps_per_execution = _steps_at_once(run, data, steps)
 
     def begin(epoch: int, logs: Any = None) -> None:
         nonlocal started
@@ -199,6 +203,16 @@ def _train(job: Job, model: Any, data: _Data, epochs: list[Path]) -> None:
             )
         ],
     )
+
+
+def _steps_at_once(run: RunRecipe, data: _Data, steps: int) -> int:
+    """How many steps to run in one call: for tiny batches the call takes longer than the step.
+
+    Divides the steps of an epoch, because the batches of the next one follow without a gap.
+    """
+    if run.batch_size * int(np.prod(data.inputs.shape)) > _TINY:
+        return 1
+    return max(count for count in range(1, 33) if steps % count == 0)
 
 
 def _history_row(
