@@ -193,10 +193,12 @@ def _make(workspace: Workspace, recipe: Recipe, step: Step, report: Report, forc
         job = Job(recipe, workspace, step.run, place.folder, work, report.progress)
         try:
             outcome = step.stage.work(job)
-        except (CacheError, OSError) as error:
+        except CacheError as error:
+            raise StageError(f"The stage '{step.key}' failed: {error}") from error
+        except OSError as error:
             raise StageError(
-                f"The stage '{step.key}' of the workspace '{workspace.name}' failed: {error}. "
-                "What stood before it stands still; run the same command again to go on."
+                f"The stage '{step.key}' failed: {error}. What stood before it stands still. "
+                "Once that is mended, run the same command again to go on."
             ) from error
         seconds = time.perf_counter() - started + _seconds_before(work)
         place.commit(

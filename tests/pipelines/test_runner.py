@@ -19,7 +19,7 @@ import yaml
 from cache import Workspace, open_workspace
 from cache.errors import LockedError
 from cache.lock import writing_lock
-from pipelines.errors import RecipeError
+from pipelines.errors import RecipeError, StageError
 from pipelines.recipe import load_recipe
 from pipelines.runner import Step, run_recipe
 
@@ -262,3 +262,21 @@ def test_an_interrupted_training_keeps_its_finished_epochs(cache: Path, recipe: 
     history = open_workspace("stamps").run("a").history()
     assert list(history["epoch"]) == [1, 2]
     assert written < started, "the first epoch was not trained again"
+
+
+def test_a_full_disk_is_told_in_words(
+    cache: Path, recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writing to /dev/full fails as a full disk does, for real."""
+    with monkeypatch.context() as patched:
+        patched.setattr(np, "save", _save_to_a_full_disk)
+        with pytest.raises(StageError, match=r"'samples' failed: .*No space left.*go on"):
+            run(recipe)
+    assert not open_workspace("stamps").artefact("samples").exists
+    assert run(recipe, only="samples").made == ["samples"]
+
+
+def _save_to_a_full_disk(path: Path, array: np.ndarray) -> None:
+    with Path("/dev/full").open("wb") as stream:
+        stream.write(array.tobytes())
+        stream.flush()
