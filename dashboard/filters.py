@@ -13,13 +13,12 @@ import pandas as pd
 import streamlit as st
 
 from cache import SPLITS, Dataset
-from dashboard import selection
+from dashboard import narrowing, selection
 from dashboard.dataset_statistics import full_scale
 from dashboard.widgets import number
 
 IN_SPLIT = "in_split"
 IN_CLASS = "in_class"
-CHANNEL = "channel"
 UNITS = "units"
 
 KINDS = 30
@@ -138,12 +137,7 @@ def meta_label(name: str) -> str:
 
 def _view(dataset: Dataset) -> View:
     views = list(dataset.views)
-    channel: str | None = views[0]
-    if len(views) > 1:
-        _of_options(CHANNEL, views, views[0])
-        channel = st.segmented_control(
-            "Channel", views, required=True, key=CHANNEL, bind="query-params"
-        )
+    channel = narrowing.choose_channel(views, views)
     native: str | None = SCALED
     if dataset.dtype != "float32":
         selection.of_workspace(UNITS, SCALED)
@@ -156,7 +150,7 @@ def _view(dataset: Dataset) -> View:
             help=f"Scaled to [0, 1], or as stored ({dataset.dtype}).",
         )
     scale = full_scale(dataset.dtype) if native == NATIVE else 1.0
-    return View(channel or views[0], scale)
+    return View(channel, scale)
 
 
 def _by_metadata(column: pd.Series, name: str) -> tuple[np.ndarray, list[str]]:
@@ -195,11 +189,9 @@ def _bound(label: str, key: str, end: float) -> float | None:
     )
 
 
-def _of_options(key: str, options: Sequence[str], default: str | None = None) -> None:
-    """Start a bound choice empty, or at its default; drop what is no option any more."""
-    selection.of_workspace(key, [] if default is None else default)
+def _of_options(key: str, options: Sequence[str]) -> None:
+    """Start a bound choice empty; drop what is no option any more."""
+    selection.of_workspace(key, [])
     kept = st.session_state.get(key)
     if isinstance(kept, list) and not set(kept) <= set(options):
         st.session_state[key] = [each for each in kept if each in options]
-    elif isinstance(kept, str) and kept not in options:
-        st.session_state[key] = default

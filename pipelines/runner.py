@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from cache import Workspace, cache_root
+from cache import Artefact, Workspace, cache_root
 from cache.artefact import Manifest, recover, staging, write_json
 from cache.errors import CacheError
 from cache.fingerprint import SCHEMA, fingerprint, stage_fingerprint
@@ -172,11 +172,10 @@ def _refuse_other_data(
 
 def _make(workspace: Workspace, recipe: Recipe, step: Step, report: Report, force: bool) -> None:
     artefact = workspace.artefact(step.stage.name, step.run)
-    digests = {}
-    scopes = {stage.name: stage.scope for stage in STAGES}
-    for name, key in zip(step.stage.reads, step.inputs, strict=True):
-        source = workspace.artefact(name, step.run if scopes[name] == "run" else None)
-        digests[key] = source.manifest.digest
+    digests = {
+        key: Artefact(workspace.folder / key, workspace.command).manifest.digest
+        for key in step.inputs
+    }
     wanted = stage_fingerprint(
         step.stage.name, step.stage.version, fingerprint(step.settings), digests
     )
@@ -219,7 +218,7 @@ def _make(workspace: Workspace, recipe: Recipe, step: Step, report: Report, forc
     report.finish(step, "made", outcome.rows, seconds)
 
 
-def _fingerprint_of(artefact: Any) -> str | None:
+def _fingerprint_of(artefact: Artefact) -> str | None:
     try:
         return str(artefact.manifest.fingerprint)
     except CacheError:

@@ -58,18 +58,6 @@ def points(figure: Difference, digits: int = 1) -> str:
     return f"{_signed(figure.value, digits)} points ({low} to {high})"
 
 
-def figure_of(document: dict[str, float]) -> Rate:
-    """The rate that a ``metrics.json`` holds as ``{"value", "low", "high", "n"}``."""
-    n = int(document["n"])
-    return Rate(
-        float(document["value"]),
-        float(document["low"]),
-        float(document["high"]),
-        n,
-        round(float(document["value"]) * n),
-    )
-
-
 def seconds(value: float | None) -> str:
     """A duration: ``0.8 s``, ``42 s``, ``3 min 20 s``, ``1 h 05 min``."""
     if value is None or math.isnan(value):

@@ -114,6 +114,15 @@ def to_probabilities(outputs: np.ndarray) -> np.ndarray:
     return outputs.astype(np.float32)
 
 
+def cross_entropy(p_label: np.ndarray) -> np.ndarray:
+    """Loss of each sample, in nats, from the probability of its own class.
+
+    Probabilities are taken as at least 1e-7, as Keras does.
+    """
+    losses: np.ndarray = -np.log(np.maximum(p_label, 1e-7))
+    return losses
+
+
 def predictor(model: Any, inputs: Inputs, batch_size: int = 256) -> Callable[..., np.ndarray]:
     """Make a function that runs a model over all samples in inference mode.
 

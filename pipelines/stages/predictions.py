@@ -15,13 +15,10 @@ from cache import SPLITS
 from cache.artefact import write_json
 from cache.tables import write_table
 from pipelines.methods.backend import load_tensorflow
-from pipelines.methods.feeding import open_inputs, predictor
+from pipelines.methods.feeding import cross_entropy, open_inputs, predictor
 from pipelines.methods.intervals import wilson
 from pipelines.recipe import Recipe
 from pipelines.stages.base import Job, Outcome, Stage
-
-_SMALLEST = 1e-7
-"""Probabilities are taken as at least this for the loss, as Keras does."""
 
 
 def settings(recipe: Recipe, run: str | None) -> Any:
@@ -69,7 +66,7 @@ def prediction_table(
         correct=predicted == labels,
         confidence=first_two[:, 0],
         margin=first_two[:, 0] - first_two[:, 1],
-        loss=-np.log(np.maximum(p_label, _SMALLEST)),
+        loss=cross_entropy(p_label),
     )
     columns = {f"p_{index}": probabilities[:, index] for index in range(len(classes))}
     return pd.concat([frame, pd.DataFrame(columns, index=frame.index)], axis=1)

@@ -23,7 +23,13 @@ from pipelines.errors import RecipeError, StageError
 from pipelines.methods import machine
 from pipelines.methods.augment import augment
 from pipelines.methods.backend import load_tensorflow
-from pipelines.methods.feeding import Inputs, open_inputs, predictor, with_images
+from pipelines.methods.feeding import (
+    Inputs,
+    cross_entropy,
+    open_inputs,
+    predictor,
+    with_images,
+)
 from pipelines.methods.schedule import Standing, standing
 from pipelines.models import build, mistakes
 from pipelines.recipe import Recipe, RunRecipe
@@ -224,7 +230,7 @@ def _history_row(
     p_label: np.ndarray,
 ) -> dict[str, Any]:
     """One row of the history; what is not of ``logs`` is measured in inference mode."""
-    losses = -np.log(np.maximum(p_label, 1e-7))
+    losses = cross_entropy(p_label)
     right = probabilities.argmax(axis=1) == data.labels
 
     def mean(values: np.ndarray, rows: np.ndarray) -> float:
