@@ -234,16 +234,19 @@ class TestMistakes:
             ("dataset.path=x", "title, classes, positive, human_error, splits, seed, source"),
             ("dataset.splits.train=0.5", "val, test"),
             ("runs.a.lr=1", "model, image, optimizer, batch_size, epochs, early_stopping, plateau, "
-             "augmentation, class_weights, seed"),
+             "augmentation, class_weights, seed, embeddings"),
             ("runs.a.image.height=3", "size, channels"),
             ("runs.a.optimizer.lr=1", "name, learning_rate, momentum"),
             ("runs.a.early_stopping.monitor=loss", "patience, min_delta"),
             ("runs.a.plateau.cooldown=1", "factor, patience, min_delta, min_learning_rate"),
             ("runs.a.augmentation.crop=1", "shift_x, shift_y, rotation, zoom, brightness, "
              "flip_horizontal, flip_vertical"),
+            ("runs.a.embeddings.pixels.size=3", "neighbours, metric, near_duplicate, index, "
+             "projection, clusters, kind, dim"),
+            ("runs.a.embeddings.penultimate.index.tree=3", "trees, search_k"),
             # A run may be named like a part of a run.
             ("runs.image.size=[8, 8]", "model, image, optimizer, batch_size, epochs, "
-             "early_stopping, plateau, augmentation, class_weights, seed"),
+             "early_stopping, plateau, augmentation, class_weights, seed, embeddings"),
         ],
     )  # fmt: skip
     def test_an_unknown_field_lists_those_there_are(
@@ -253,6 +256,42 @@ class TestMistakes:
         assert mistakes(minimal, change) == [
             f"{place}: there is no such field. Known here: {known}"
         ]
+
+
+class TestEmbeddings:
+    def test_a_name_alone_may_say_all(self, minimal: Path) -> None:
+        names = ("penultimate", "layer:conv1", "ResNet50-max", "pixels", "autoencoder", "siamese")
+        sets = tuple(f"runs.a.embeddings.{name}=null" for name in names)
+        made = load_recipe(str(minimal), sets).runs["a"].embeddings
+        assert {name: made[name].kind for name in names} == {
+            "penultimate": "layer",
+            "layer:conv1": "layer",
+            "ResNet50-max": "backbone",
+            "pixels": "pixels",
+            "autoencoder": "autoencoder",
+            "siamese": "siamese",
+        }
+        assert made["layer:conv1"].layer == "conv1"
+        assert (made["ResNet50-max"].backbone, made["ResNet50-max"].pooling) == ("ResNet50", "max")
+
+    def test_a_run_that_names_none_has_its_penultimate_layer(self, minimal: Path) -> None:
+        assert list(load_recipe(str(minimal)).runs["a"].embeddings) == ["penultimate"]
+        assert load_recipe(str(minimal), ("runs.a.embeddings={}",)).runs["a"].embeddings == {}
+
+    def test_another_name_needs_its_kind(self, minimal: Path) -> None:
+        (line,) = mistakes(minimal, "runs.a.embeddings.mine={dim: 3}")
+        assert line.startswith("runs.a.embeddings.mine.kind: is needed but absent. It must be one")
+        assert "'layer', 'backbone', 'autoencoder', 'siamese', 'pixels'" in line
+
+    def test_mistakes_name_their_place_without_the_kind(self, minimal: Path) -> None:
+        (line,) = mistakes(minimal, "runs.a.embeddings.pixels.dim=1")
+        assert line.startswith("runs.a.embeddings.pixels.dim: must be greater than or equal to 2")
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "name: a\ndataset: {source: digits}\nruns: {b: {}}\nname: c\n")
+    with pytest.raises(RecipeError, match="the key 'name' stands twice"):
+        load_recipe(str(path))
 
 
 class TestOverrides:

@@ -1,0 +1,94 @@
+"""A run of a recipe: which model, how it is trained, and the embeddings made with it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveInt, field_validator
+
+from pipelines.recipe.embedding import AnyEmbedding, EmbeddingName, LayerEmbedding, with_kind
+from pipelines.recipe.part import Part, Share
+
+
+class ImageInput(Part):
+    """How images reach the model."""
+
+    size: tuple[PositiveInt, PositiveInt] | Literal["auto"] = Field(
+        "auto", description="height and width in pixels, or auto: chosen from the data"
+    )
+    channels: tuple[str, ...] | Literal["auto", "grey", "rgb"] = Field(
+        "auto", description="auto, grey, rgb, or a list of the dataset's channel names"
+    )
+
+
+class Optimizer(Part):
+    """How weights are updated."""
+
+    name: Literal["sgd", "adam", "adamw", "rmsprop", "adadelta"] = "adam"
+    learning_rate: float = Field(1e-3, gt=0)
+    momentum: Share = Field(0.0, description="for sgd and rmsprop")
+
+
+class EarlyStopping(Part):
+    """Stop when the validation loss (without penalty terms) has not improved."""
+
+    patience: int = Field(5, ge=0, description="epochs without improvement that are forgiven")
+    min_delta: float = Field(0.0, ge=0, description="what counts as an improvement")
+
+
+class Plateau(Part):
+    """Lower the learning rate when the validation loss has not improved."""
+
+    factor: float = Field(0.5, gt=0, lt=1)
+    patience: int = Field(3, ge=0)
+    min_delta: float = Field(0.0, ge=0)
+    min_learning_rate: float = Field(1e-6, ge=0)
+
+
+class Augmentation(Part):
+    """Random changes of training images. Never applied to val or test."""
+
+    shift_x: Share = Field(0.0, description="share of the width, to either side")
+    shift_y: Share = Field(0.0, description="share of the height, up or down")
+    rotation: float = Field(0.0, ge=0, le=180, description="degrees, to either side")
+    zoom: Share = Field(0.0, description="share, in or out")
+    brightness: tuple[float, float] | None = Field(
+        None, description="range of the factor on pixel values, such as [0.8, 1.2]"
+    )
+    flip_horizontal: bool = False
+    flip_vertical: bool = False
+
+    @field_validator("brightness")
+    @classmethod
+    def _ordered(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not 0 <= value[0] <= value[1]:
+            raise ValueError(f"must be two factors, the lower first. Received: {list(value)}")
+        return value
+
+
+class RunRecipe(Part):
+    """One model to train."""
+
+    model: Literal[
+        "auto", "compact_cnn", "hits_cnn", "hits_deep", "simple_cnn", "simple_cnn_224"
+    ] = "auto"
+    image: ImageInput = Field(default_factory=ImageInput)
+    optimizer: Optimizer = Field(default_factory=Optimizer)
+    batch_size: int = Field(32, ge=1, le=4096)
+    epochs: int = Field(20, ge=1, le=10_000)
+    early_stopping: EarlyStopping | None = Field(default_factory=EarlyStopping)
+    plateau: Plateau | None = None
+    augmentation: Augmentation | None = None
+    class_weights: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None = None
+    seed: int = Field(0, ge=0)
+    embeddings: dict[EmbeddingName, AnyEmbedding] = Field(
+        default_factory=lambda: {"penultimate": LayerEmbedding(kind="layer")},
+        description="vectors to make of the images, by name; penultimate if absent",
+    )
+
+    @field_validator("embeddings", mode="before")
+    @classmethod
+    def _complete(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {name: with_kind(str(name), settings) for name, settings in value.items()}
