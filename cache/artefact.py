@@ -137,7 +137,7 @@ def staging(target: Path) -> Iterator[Staging]:
     An error, or leaving without a commit, removes it and leaves what was at ``target`` as it is.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    folder = _beside(target, "new")
+    folder = staging_folder(target)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:
@@ -196,6 +196,11 @@ def write_json(path: Path, value: Any) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     beside.replace(path)
+
+
+def staging_folder(target: Path) -> Path:
+    """Hidden folder in which an artefact is written; it is there only while its stage works."""
+    return _beside(target, "new")
 
 
 def _beside(target: Path, suffix: str) -> Path:

@@ -6,6 +6,7 @@ All messages say what is wrong, where, what was received and what to do.
       + CacheError                  reading or writing the cache
         - WorkspaceNotFoundError    no workspace of that name
         - RunNotFoundError          the workspace has no run of that name
+        - EmbeddingNotFoundError    the run has no embedding of that name
         - MissingArtefactError      a stage has not been run, or was broken off
         - CorruptArtefactError      an artefact is there but cannot be read
         - LockedError               another process is writing to the workspace
@@ -31,6 +32,10 @@ class WorkspaceNotFoundError(CacheError):
 
 class RunNotFoundError(CacheError):
     """The workspace holds no run of that name."""
+
+
+class EmbeddingNotFoundError(CacheError):
+    """The run holds no embedding of that name."""
 
 
 class MissingArtefactError(CacheError):

@@ -15,12 +15,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from cache.artefact import Artefact, read_json, unreadable
+from cache.artefact import Artefact, read_json, staging_folder, unreadable
 from cache.errors import CacheError, RunNotFoundError, WorkspaceNotFoundError
 from cache.fingerprint import stage_fingerprint
+from cache.lock import is_writing
 from cache.tables import read_table
 
-State = Literal["done", "missing", "stale", "interrupted"]
+State = Literal["done", "missing", "stale", "running", "interrupted"]
 
 DOCUMENT = "workspace.json"
 
@@ -95,15 +96,18 @@ class StageState:
 
     Attributes:
         run: Name of the run, or None for a stage of the whole workspace.
+        embedding: Name of the embedding, or None for a stage of the run.
         stage: Name of the stage.
         state: ``done``; ``missing``; ``stale`` (made from other settings or inputs than the
-            recipe's); ``interrupted`` (broken off; running it again goes on from there).
+            recipe's); ``running`` (a process is making it now); ``interrupted`` (broken off;
+            running it again goes on from there).
         seconds: Wall time it took, if it is there.
         rows: Rows it made, if it is there.
         command: What to run to make it.
     """
 
     run: str | None
+    embedding: str | None
     stage: str
     state: State
     seconds: float | None
@@ -111,9 +115,16 @@ class StageState:
     command: str
 
 
-def artefact_key(run: str | None, stage: str) -> str:
-    """Name of an artefact inside its workspace: ``samples``, ``runs/cnn/train``."""
-    return stage if run is None else f"runs/{run}/{stage}"
+def artefact_key(run: str | None, stage: str, embedding: str | None = None) -> str:
+    """Name of an artefact inside its workspace.
+
+    ``samples``, ``runs/cnn/train``, ``runs/cnn/embeddings/pixels/vectors``.
+    """
+    if run is None:
+        return stage
+    if embedding is None:
+        return f"runs/{run}/{stage}"
+    return f"runs/{run}/embeddings/{embedding}/{stage}"
 
 
 @dataclass(frozen=True)
@@ -127,6 +138,7 @@ class Workspace:
         thumbnails/                   thumbnails.bin offsets.npy
         runs/<run>/train/             run.json history.csv model.keras layers.json …
         runs/<run>/predictions/       predictions.parquet metrics.json
+        runs/<run>/embeddings/<name>/ see cache.embeddings
     """
 
     name: str
@@ -150,9 +162,11 @@ class Workspace:
         """What to run to make everything of this workspace."""
         return str(self.document["command"])
 
-    def artefact(self, stage: str, run: str | None = None) -> Artefact:
+    def artefact(
+        self, stage: str, run: str | None = None, embedding: str | None = None
+    ) -> Artefact:
         """The artefact of a stage, whether it is there or not."""
-        return Artefact(self.folder / artefact_key(run, stage), self.command)
+        return Artefact(self.folder / artefact_key(run, stage, embedding), self.command)
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -215,14 +229,17 @@ class Workspace:
         """Where each stage of the plan stands, in the plan's order."""
         digests: dict[str, str | None] = {}
         states = []
+        writing = is_writing(self.folder)
         for entry in self.document["plan"]:
-            run, stage = entry["run"], entry["stage"]
-            key = artefact_key(run, stage)
-            artefact = self.artefact(stage, run)
+            run, embedding, stage = entry["run"], entry.get("embedding"), entry["stage"]
+            key = artefact_key(run, stage, embedding)
+            artefact = self.artefact(stage, run, embedding)
             state, manifest = _state(artefact, entry, digests)
+            if writing and staging_folder(artefact.folder).is_dir():
+                state = "running"
             digests[key] = manifest.digest if manifest is not None and state == "done" else None
             seconds, rows = (manifest.seconds, manifest.rows) if manifest else (None, None)
-            states.append(StageState(run, stage, state, seconds, rows, self.command))
+            states.append(StageState(run, embedding, stage, state, seconds, rows, self.command))
         return states
 
 

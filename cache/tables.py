@@ -50,12 +50,14 @@ SCHEMAS: Final[dict[str, dict[str, str]]] = {
         "margin": "float32",
         "loss": "float32",
     },
+    "clusters": {"sample_id": "str", "hdbscan": "int32", "kmeans": "int32"},
 }
 
 _REPEATED: Final[dict[str, dict[str, str]]] = {
     "samples": {r"(mean|std|min|max)_\d+": "float32", r"meta_\w+": ""},
     "rejected": {},
     "predictions": {r"p_\d+": "float32"},
+    "clusters": {},
 }
 
 

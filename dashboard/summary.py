@@ -62,23 +62,21 @@ def summarise(workspace: Workspace) -> list[RunSummary]:
 
 
 def unfinished(workspace: Workspace) -> list[StageState]:
-    """The stages of a workspace that are missing, stale or interrupted."""
+    """The stages of a workspace that are not done."""
     return [state for state in workspace.states() if state.state != "done"]
 
 
 def unfinished_sentence(states: Sequence[StageState]) -> str:
     """Say which stages are not done: ``Missing: train and predictions of cnn. Stale: …``."""
     parts = []
-    for word in ("stale", "interrupted", "missing"):
-        by_run: dict[str | None, list[str]] = {}
+    for word in ("running", "stale", "interrupted", "missing"):
+        by_owner: dict[tuple[str, ...], list[str]] = {}
         for state in states:
             if state.state == word:
-                by_run.setdefault(state.run, []).append(state.stage)
-        if by_run:
-            named = [
-                _listed(stages) + (f" of {run}" if run is not None else "")
-                for run, stages in by_run.items()
-            ]
+                owner = tuple(name for name in (state.embedding, state.run) if name is not None)
+                by_owner.setdefault(owner, []).append(state.stage)
+        if by_owner:
+            named = [" of ".join([_listed(stages), *owner]) for owner, stages in by_owner.items()]
             parts.append(f"{word.capitalize()}: {'; '.join(named)}.")
     return " ".join(parts)
 
@@ -163,20 +161,20 @@ def _summary(run: Run, states: list[StageState]) -> RunSummary:
 
 
 def _state(states: Sequence[StageState]) -> str:
-    """One word or two for a run: the worst of its stages."""
-    by_word = {
-        word: [state.stage for state in states if state.state == word]
-        for word in ("stale", "interrupted", "missing")
-    }
-    if by_word["stale"]:
-        return "stale"
-    if by_word["interrupted"]:
-        return "interrupted"
-    if "train" in by_word["missing"]:
+    """A few words for a run: the worst of its stages."""
+    by_word: dict[str, list[StageState]] = {}
+    for state in states:
+        by_word.setdefault(state.state, []).append(state)
+    for word in ("running", "stale", "interrupted"):
+        if word in by_word:
+            return word
+    missing = by_word.get("missing", [])
+    if not missing:
+        return COMPLETE
+    if any(state.stage == "train" for state in missing):
         return "not trained"
-    if by_word["missing"]:
-        return f"no {by_word['missing'][0]}"
-    return COMPLETE
+    first = missing[0]
+    return f"no {first.stage}" + (f" of {first.embedding}" if first.embedding else "")
 
 
 def _best_on_val(runs: Sequence[RunSummary]) -> list[tuple[RunSummary, Rate]]:

@@ -69,7 +69,7 @@ def run(
     sets: SetOption = None,
     only: Annotated[
         str | None,
-        typer.Option(help="Run only this stage (samples, thumbnails, inputs, train, predictions)."),
+        typer.Option(help="Run only this stage (samples, train, vectors, projection, …)."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Make again what already stands.")] = False,
     cache: CacheOption = None,
@@ -144,13 +144,23 @@ def status(
     with _told():
         from pipelines.status import describe
 
-        found = [describe(workspace) for workspace in list_workspaces()]
+        found, broken = [], []
+        for workspace in list_workspaces():
+            try:
+                found.append(describe(workspace))
+            except CacheError as error:
+                broken.append(error)
         if json:
             sys.stdout.write(orjson.dumps({"workspaces": found}).decode() + "\n")
-        elif not found:
-            out.print("The cache is empty. Make a first workspace: python -m pipelines run digits")
-        else:
+        elif found:
             _print_status(found)
+        elif not broken:
+            out.print("The cache is empty. Make a first workspace: python -m pipelines run digits")
+        # The others are shown all the same; the exit status says that one could not be read.
+        for error in broken:
+            err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        if broken:
+            raise typer.Exit(1)
 
 
 @app.command()
@@ -217,6 +227,9 @@ def _print_status(found: list[dict[str, Any]]) -> None:
         simulated = " (simulated)" if workspace["simulated"] else ""
         for entry in workspace["runs"]:
             states = {name: stage["state"] for name, stage in entry["stages"].items()}
+            for name, embedding in entry["embeddings"].items():
+                for stage, there in embedding["stages"].items():
+                    states[f"{name}/{stage}"] = there["state"]
             undone = [f"{name} {state}" for name, state in states.items() if state != "done"]
             table.add_row(
                 workspace["name"] + simulated,

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from pipelines.runner import Step
 
 
+_WIDTH = 36
+"""Characters of a step's name."""
+
+
 class _Rows(ProgressColumn):
     """Rows done, of how many, and of what."""
 
@@ -39,7 +43,7 @@ class Bars:
         self.console = console
         self._task: TaskID | None = None
         self._progress = Progress(
-            TextColumn("{task.description:<24}"),
+            TextColumn(f"{{task.description:<{_WIDTH}}}"),
             BarColumn(bar_width=28),
             _Rows(),
             TextColumn("left"),
@@ -72,9 +76,10 @@ class Bars:
             self._task = None
         what = "in the cache" if state == "skipped" else f"{seconds:.1f} s"
         self.console.print(
-            f"{_name(step):<24} {rows:>9,} {step.stage.unit:<7} {what}", highlight=False
+            f"{_name(step):<{_WIDTH}} {rows:>9,} {step.stage.unit:<7} {what}", highlight=False
         )
 
 
 def _name(step: Step) -> str:
-    return step.stage.name if step.run is None else f"{step.run}: {step.stage.name}"
+    names = [name for name in (step.run, step.embedding) if name is not None]
+    return ": ".join([*names, step.stage.name])

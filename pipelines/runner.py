@@ -7,7 +7,6 @@ import importlib.metadata
 import platform
 import shutil
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,9 +20,19 @@ from cache.store import DOCUMENT, artefact_key, work_folder
 from pipelines.errors import RecipeError, StageError
 from pipelines.recipe import Recipe
 from pipelines.stages import STAGES
-from pipelines.stages.base import Job, Stage
+from pipelines.stages.base import Job, Scope, Stage
 
-LIBRARIES = ("numpy", "pandas", "pillow", "scikit-learn", "tensorflow", "keras")
+LIBRARIES = (
+    "numpy",
+    "pandas",
+    "pillow",
+    "scikit-learn",
+    "tensorflow",
+    "keras",
+    "umap-learn",
+    "pynndescent",
+    "annoy",
+)
 
 
 class Report(Protocol):
@@ -41,40 +50,57 @@ class Report(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """One stage of one run (or of the whole workspace) in a plan."""
+    """One stage of the workspace, of one run or of one embedding, in a plan."""
 
     stage: Stage
     run: str | None
+    embedding: str | None
     settings: Any
+    reads: tuple[str, ...]
 
     @property
     def key(self) -> str:
         """Name of the artefact inside the workspace."""
-        return artefact_key(self.run, self.stage.name)
+        return artefact_key(self.run, self.stage.name, self.embedding)
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """Keys of the artefacts that it reads."""
         scopes = {stage.name: stage.scope for stage in STAGES}
         return tuple(
-            artefact_key(self.run if scopes[name] == "run" else None, name)
-            for name in self.stage.reads
+            artefact_key(
+                None if scopes[name] == "workspace" else self.run,
+                name,
+                self.embedding if scopes[name] == "embedding" else None,
+            )
+            for name in self.reads
         )
 
 
 def plan(recipe: Recipe) -> list[Step]:
-    """Every step of a recipe, in order: first the workspace's, then run by run.
+    """Every step of a recipe, in order: first the workspace's, then run by run, each followed by
+    its embeddings.
 
     Raises:
         SourceError: The data that the recipe names is not there.
     """
-    runs: Sequence[str | None] = tuple(recipe.runs)
+    steps = _steps(recipe, "workspace")
+    for run in recipe.runs:
+        steps += _steps(recipe, "run", run)
+        for embedding in recipe.runs[run].embeddings:
+            steps += _steps(recipe, "embedding", run, embedding)
+    return steps
+
+
+def _steps(
+    recipe: Recipe, scope: Scope, run: str | None = None, embedding: str | None = None
+) -> list[Step]:
+    names = [name for name in (run, embedding) if name is not None]
     steps = []
-    for scope, names in (("workspace", (None,)), ("run", runs)):
-        for run in names:
-            for stage in STAGES:
-                if stage.scope == scope:
-                    steps.append(Step(stage, run, stage.settings(recipe, run)))
+    for stage in STAGES:
+        if stage.scope == scope:
+            reads = stage.reads(recipe, *names) if callable(stage.reads) else stage.reads
+            steps.append(Step(stage, run, embedding, stage.settings(recipe, *names), reads))
     return steps
 
 
@@ -115,7 +141,10 @@ def run_recipe(
         _write_document(folder, recipe, steps, command, reference)
         for step in steps:
             if only in (None, step.stage.name):
-                _make(Workspace(recipe.name, folder), recipe, step, report, force)
+                workspace = Workspace(recipe.name, folder)
+                if only is not None:
+                    _refuse_old_inputs(workspace, step)
+                _make(workspace, recipe, step, report, force)
     return Workspace(recipe.name, folder)
 
 
@@ -132,6 +161,7 @@ def _write_document(
     entries = [
         {
             "run": step.run,
+            "embedding": step.embedding,
             "stage": step.stage.name,
             "version": step.stage.version,
             "settings": fingerprint(step.settings),
@@ -170,8 +200,22 @@ def _refuse_other_data(
         )
 
 
+def _refuse_old_inputs(workspace: Workspace, step: Step) -> None:
+    """A stage run alone must not read what the recipe would make anew."""
+    states = {
+        artefact_key(state.run, state.stage, state.embedding): state.state
+        for state in workspace.states()
+    }
+    undone = [f"{key} ({states[key]})" for key in step.inputs if states[key] != "done"]
+    if undone:
+        raise StageError(
+            f"The stage '{step.key}' reads what does not stand as the recipe asks for it: "
+            f"{', '.join(undone)}. Make all of it, without --only: {workspace.command}"
+        )
+
+
 def _make(workspace: Workspace, recipe: Recipe, step: Step, report: Report, force: bool) -> None:
-    artefact = workspace.artefact(step.stage.name, step.run)
+    artefact = workspace.artefact(step.stage.name, step.run, step.embedding)
     digests = {
         key: Artefact(workspace.folder / key, workspace.command).manifest.digest
         for key in step.inputs
@@ -189,7 +233,7 @@ def _make(workspace: Workspace, recipe: Recipe, step: Step, report: Report, forc
     _keep_work_of(work, wanted, force)
     report.start(step)
     with staging(artefact.folder) as place:
-        job = Job(recipe, workspace, step.run, place.folder, work, report.progress)
+        job = Job(recipe, workspace, step.run, step.embedding, place.folder, work, report.progress)
         try:
             outcome = step.stage.work(job)
         except CacheError as error:

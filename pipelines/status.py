@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cache import Run, StageState, Workspace
+from cache.embeddings import Embedding, embeddings
 from cache.errors import CacheError
 
 
@@ -17,7 +18,9 @@ def describe(workspace: Workspace) -> dict[str, Any]:
     Returns:
         ``name``, ``simulated``, ``samples``, ``classes``, ``rejected`` (None where the samples
         have not been read) and ``runs``: each with ``name``, ``params``, ``seconds``, ``metrics``
-        by split and ``stages`` (the workspace's and its own) by name.
+        by split, ``stages`` (the workspace's and its own) by name, and ``embeddings`` by name:
+        each with ``dim``, ``coincidence`` (test against train, macro, by k), ``annoy``,
+        ``trustworthiness`` and ``stages``. What is not there yet is None.
     """
     states = workspace.states()
     shared = {state.stage: _stage(state) for state in states if state.run is None}
@@ -39,7 +42,8 @@ def describe(workspace: Workspace) -> dict[str, Any]:
 
 
 def _run(run: Run, shared: dict[str, Any], states: list[StageState]) -> dict[str, Any]:
-    own = {state.stage: _stage(state) for state in states if state.run == run.name}
+    mine = [state for state in states if state.run == run.name]
+    own = {state.stage: _stage(state) for state in mine if state.embedding is None}
     try:
         document: dict[str, Any] | None = run.document
     except CacheError:
@@ -54,7 +58,32 @@ def _run(run: Run, shared: dict[str, Any], states: list[StageState]) -> dict[str
         "seconds": document["seconds"] if document else None,
         "metrics": metrics,
         "stages": {**shared, **own},
+        "embeddings": {each.name: _embedding(each, mine) for each in embeddings(run)},
     }
+
+
+def _embedding(embedding: Embedding, states: list[StageState]) -> dict[str, Any]:
+    vectors, retrieval, index, projection = (
+        _document(embedding, stage) for stage in ("vectors", "retrieval", "index", "projection")
+    )
+    pair = (retrieval or {}).get("pairs", {}).get("test_train")
+    return {
+        "dim": vectors and vectors["dim"],
+        "coincidence": pair
+        and {k: {**rate, "chance": pair["chance"]["macro"]} for k, rate in pair["macro"].items()},
+        "annoy": index and {"recall@10": index["recall"]["10"]["value"], "ms": index["ms"]},
+        "trustworthiness": projection and projection["umap"]["trustworthiness"],
+        "stages": {
+            state.stage: _stage(state) for state in states if state.embedding == embedding.name
+        },
+    }
+
+
+def _document(embedding: Embedding, stage: str) -> dict[str, Any] | None:
+    try:
+        return embedding.document(stage)
+    except CacheError:
+        return None
 
 
 def _stage(state: StageState) -> dict[str, Any]:

@@ -11,8 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from cache import Artefact, Workspace
-from pipelines.recipe import Recipe, RunRecipe
+from cache import Artefact, Run, Workspace
+from cache.embeddings import Embedding
+from pipelines.recipe import AnyEmbedding, Recipe, RunRecipe
+
+
+Scope = Literal["workspace", "run", "embedding"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ class Job:
         recipe: The whole recipe.
         workspace: The workspace as it stands; the stage reads its inputs from it.
         run: Name of the run, or None for a stage of the whole workspace.
+        embedding: Name of the embedding, or None for a stage of no embedding.
         out: Empty folder to fill; it becomes the artefact when the stage returns.
         work: Hidden folder that outlives a stop, for stages that go on where they broke off. It
             is made by the stage that wants it and belongs to one fingerprint.
@@ -32,6 +37,7 @@ class Job:
     recipe: Recipe
     workspace: Workspace
     run: str | None
+    embedding: str | None
     out: Path
     work: Path
     progress: Callable[[float, int], None] = field(default=lambda done, total: None)
@@ -41,6 +47,28 @@ class Job:
         """The recipe of this job's run."""
         assert self.run is not None, "only a stage of a run has a run's recipe"
         return self.recipe.runs[self.run]
+
+    @property
+    def embedding_recipe(self) -> AnyEmbedding:
+        """The recipe of this job's embedding."""
+        assert self.embedding is not None, "only a stage of an embedding has an embedding's recipe"
+        return self.run_recipe.embeddings[self.embedding]
+
+    @property
+    def its_run(self) -> Run:
+        """This job's run, as the cache has it."""
+        assert self.run is not None, "only a stage of a run has a run"
+        return Run(self.run, self.workspace)
+
+    @property
+    def its_embedding(self) -> Embedding:
+        """This job's embedding, as the cache has it."""
+        assert self.embedding is not None, "only a stage of an embedding has an embedding"
+        return Embedding(self.embedding, self.its_run)
+
+    def share_done(self, rows: int) -> Callable[[float, float], None]:
+        """Progress in rows for a method that counts in something else: ``(done, of how many)``."""
+        return lambda done, total: self.progress(rows * done / total, rows)
 
     def artefact(self, stage: str) -> Artefact:
         """The artefact of another stage of the same run."""
@@ -68,17 +96,19 @@ class Stage:
     Attributes:
         name: Its name, and that of its artefact.
         version: Raised when the same inputs and settings would give another result.
-        scope: Whether it runs once a ``workspace`` or once a ``run``.
-        reads: Names of the stages whose artefacts it reads.
+        scope: Whether it runs once a ``workspace``, once a ``run`` or once an ``embedding``.
+        reads: Names of the stages whose artefacts it reads; a function of the same arguments as
+            ``settings`` where that depends on the recipe.
         unit: What its rows are, for the progress bar.
-        settings: Its part of the recipe as plain data, given the recipe and the run's name.
+        settings: Its part of the recipe as plain data, given the recipe and, by its scope, the
+            names of the run and the embedding.
         work: Does it.
     """
 
     name: str
     version: int
-    scope: Literal["workspace", "run"]
-    reads: tuple[str, ...]
+    scope: Scope
+    reads: tuple[str, ...] | Callable[..., tuple[str, ...]]
     unit: str
-    settings: Callable[[Recipe, str | None], Any]
+    settings: Callable[..., Any]
     work: Callable[[Job], Outcome]

@@ -25,9 +25,8 @@ from pipelines.stages.base import Job, Outcome, Stage
 _SIDES = (64, 96, 128)
 
 
-def settings(recipe: Recipe, run: str | None) -> Any:
+def settings(recipe: Recipe, run: str) -> Any:
     """Model, image size and channels of the run."""
-    assert run is not None
     return recipe.runs[run].model_dump(mode="json", include={"model", "image"})
 
 

@@ -21,7 +21,7 @@ from pipelines.recipe import Recipe
 from pipelines.stages.base import Job, Outcome, Stage
 
 
-def settings(recipe: Recipe, run: str | None) -> Any:
+def settings(recipe: Recipe, run: str) -> Any:
     """Nothing of the recipe: predictions depend on samples and model alone."""
     return {}
 

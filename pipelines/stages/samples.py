@@ -45,7 +45,7 @@ class _Measured:
     histogram: np.ndarray
 
 
-def settings(recipe: Recipe, run: str | None) -> Any:
+def settings(recipe: Recipe) -> Any:
     """The dataset's part of the recipe and the present content of its input."""
     dataset = recipe.dataset
     return {

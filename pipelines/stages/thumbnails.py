@@ -25,7 +25,7 @@ LONGEST = 192
 """Longest side of the thumbnail of a larger image: sharp on a tile of 96 CSS pixels at 2x."""
 
 
-def settings(recipe: Recipe, run: str | None) -> Any:
+def settings(recipe: Recipe) -> Any:
     """Nothing of the recipe: thumbnails depend on the samples alone."""
     return {}
 

@@ -51,10 +51,9 @@ class _Data:
     classes: tuple[str, ...]
 
 
-def settings(recipe: Recipe, run: str | None) -> Any:
-    """Everything the recipe says about the run, but for its image size."""
-    assert run is not None
-    return recipe.runs[run].model_dump(mode="json", exclude={"image"})
+def settings(recipe: Recipe, run: str) -> Any:
+    """Everything the recipe says about the training; the image size comes with the inputs."""
+    return recipe.runs[run].model_dump(mode="json", exclude={"image", "embeddings"})
 
 
 def work(job: Job) -> Outcome:
@@ -353,7 +352,7 @@ def _finish(job: Job, data: _Data, epochs: list[Path]) -> Outcome:
         "input_shape": list(data.inputs.shape),
         "channels": list(data.inputs.names),
         "classes": list(data.classes),
-        "settings": job.run_recipe.model_dump(mode="json"),
+        "settings": job.run_recipe.model_dump(mode="json", exclude={"embeddings"}),
         "class_weights": None
         if data.weights is None
         else [round(float(w), 6) for w in data.weights],

@@ -160,12 +160,12 @@ class TestStates:
         workspace = make_workspace(tmp_path)
         assert states(workspace) == dict.fromkeys(KEYS, "missing")
         assert workspace.states()[0] == StageState(
-            None, "samples", "missing", None, None, "run tiny"
+            None, None, "samples", "missing", None, None, "run tiny"
         )
 
     def test_what_the_plan_expects_is_done(self, made: Workspace) -> None:
         assert states(made) == dict.fromkeys(KEYS, "done")
-        assert made.states()[2] == StageState("cnn", "train", "done", 0.25, 2, "run tiny")
+        assert made.states()[2] == StageState("cnn", None, "train", "done", 0.25, 2, "run tiny")
 
     @pytest.mark.parametrize(("field", "value"), [("settings", "other"), ("version", 2)])
     def test_what_hangs_on_a_change_is_stale(self, made: Workspace, field: str, value: Any) -> None:

@@ -10,7 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 from cache import open_workspace
 from pipelines.recipe import load_recipe
-from pipelines.runner import Step, run_recipe
+from pipelines.runner import run_recipe
+from tests.reports import Silent
 
 NAVIGATION = Path(__file__).parents[2] / "dashboard" / "navigation.py"
 RUNS = {"digits": "hits", "transients": "h2"}
@@ -21,17 +22,6 @@ SETS = {
         "runs={h2: {model: hits_cnn, epochs: 2, image: {channels: [snr difference]}}}",
     ),
 }
-
-
-class Silent:
-    def start(self, step: Step) -> None:
-        pass
-
-    def progress(self, done: float, total: int) -> None:
-        pass
-
-    def finish(self, step: Step, state: str, rows: int, seconds: float) -> None:
-        assert state == "made"
 
 
 @pytest.fixture(scope="module")

@@ -12,24 +12,12 @@ from PIL import Image
 
 from cache import Workspace
 from pipelines.recipe import Recipe
-from pipelines.runner import Step, run_recipe
+from pipelines.runner import run_recipe
+from tests.reports import Silent
 
 Content = np.ndarray | bytes | None
 MakeFolder = Callable[[Mapping[str, Content]], Path]
 RunStages = Callable[..., Workspace]
-
-
-class Silent:
-    """A report that says nothing and checks that what is told makes sense."""
-
-    def start(self, step: Step) -> None:
-        pass
-
-    def progress(self, done: float, total: int) -> None:
-        assert 0 <= done <= total
-
-    def finish(self, step: Step, state: str, rows: int, seconds: float) -> None:
-        assert state in ("made", "skipped")
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images[5] = np.nan
     data = folder / "stamps.npz"
     np.savez(data, images=images, labels=labels, names=np.array(["dark", "bright"]))
-    run = {"model": "hits_cnn", "epochs": 1, "early_stopping": None}
+    run = {"model": "hits_cnn", "epochs": 1, "early_stopping": None, "embeddings": {}}
     document = {
         "name": "stamps",
         "dataset": {"source": "arrays", "path": str(data)},
@@ -215,7 +215,8 @@ class TestRun:
     def test_a_stage_alone_says_what_it_lacks(self, cache: Path, recipe: Path) -> None:
         result = command("run", str(recipe), "--only", "thumbnails")
         assert result.exit_code == 1
-        assert "no artefact 'samples'" in result.stderr
+        assert "'thumbnails' reads what does not stand" in result.stderr
+        assert "samples (missing)" in result.stderr
         assert f"python -m pipelines run {recipe}" in result.stderr
 
     def test_what_is_typed_is_remembered(self, tmp_path: Path, recipe: Path, cache: Path) -> None:
@@ -239,8 +240,9 @@ class TestRun:
         assert "CENTAURO_CACHE" in result.stderr
 
 
+OF_A_RUN = [stage.name for stage in STAGES if stage.scope != "embedding"]
 WORKSPACE = {"name", "simulated", "samples", "classes", "rejected", "runs"}
-RUN = {"name", "params", "seconds", "metrics", "stages"}
+RUN = {"name", "params", "seconds", "metrics", "stages", "embeddings"}
 
 
 def described(*words: str) -> dict[str, Any]:
@@ -275,7 +277,8 @@ class TestStatus:
         for run in workspace["runs"]:
             assert run["params"] > 1000
             assert run["seconds"] > 0
-            assert list(run["stages"]) == [stage.name for stage in STAGES]
+            assert list(run["stages"]) == OF_A_RUN
+            assert run["embeddings"] == {}
             for stage in run["stages"].values():
                 assert stage["state"] == "done"
                 assert stage["seconds"] > 0
@@ -313,7 +316,7 @@ class TestStatus:
         (one, _) = workspace["runs"]
         assert (one["params"], one["seconds"], one["metrics"]) == (None, None, {})
         missing = {"state": "missing", "seconds": None, "rows": None}
-        assert one["stages"] == {stage.name: missing for stage in STAGES}
+        assert one["stages"] == dict.fromkeys(OF_A_RUN, missing)
         shown = command("status", env={"COLUMNS": "200"}).stdout
         assert "samples missing, thumbnails missing" in shown
 
@@ -323,7 +326,15 @@ class TestStatus:
         result = command("status", "--json")
         assert result.exit_code == 1
         assert str(path) in result.stderr
-        assert result.stdout == ""
+        assert json.loads(result.stdout) == {"workspaces": []}
+
+    def test_the_others_are_shown_beside_a_corrupt_one(self, made: Path) -> None:
+        path = made / "broken" / "workspace.json"
+        write_json(path, {})
+        result = command("status", "--json", "--cache", str(made))
+        path.unlink()
+        assert result.exit_code == 1
+        assert [each["name"] for each in json.loads(result.stdout)["workspaces"]] == ["stamps"]
 
 
 class TestClean:

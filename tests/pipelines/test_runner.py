@@ -64,7 +64,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def recipe(data: Path) -> Path:
-    run = {"model": "hits_cnn", "epochs": 2, "batch_size": 16, "early_stopping": None}
+    run = {
+        "model": "hits_cnn",
+        "epochs": 2,
+        "batch_size": 16,
+        "early_stopping": None,
+        "embeddings": {},
+    }
     document = {
         "name": "stamps",
         "dataset": {"source": "arrays", "path": str(data)},

@@ -12,18 +12,8 @@ import pytest
 from cache import Run, open_workspace
 from pipelines.errors import RecipeError, StageError
 from pipelines.recipe import Recipe
-from pipelines.runner import Step, run_recipe
-
-
-class Silent:
-    def start(self, step: Step) -> None:
-        pass
-
-    def progress(self, done: float, total: int) -> None:
-        pass
-
-    def finish(self, step: Step, state: str, rows: int, seconds: float) -> None:
-        pass
+from pipelines.runner import run_recipe
+from tests.reports import Silent
 
 
 @pytest.fixture
@@ -41,7 +31,7 @@ def stamps(tmp_path: Path) -> Path:
 
 
 def train(stamps: Path, root: Path, dataset: dict[str, Any] | None = None, **run: Any) -> Run:
-    settings = {"model": "hits_cnn", "epochs": 3, "batch_size": 16, **run}
+    settings = {"model": "hits_cnn", "epochs": 3, "batch_size": 16, "embeddings": {}, **run}
     recipe = Recipe.model_validate(
         {
             "name": "stamps",

@@ -1,0 +1,133 @@
+"""Embeddings of a run: what the dashboard reads of them.
+
+::
+
+    runs/<run>/embeddings/<name>/
+        vectors/        vectors.npy embedding.json, and what embeds further images
+        neighbours/     neighbours.npy distances.npy neighbours.json, and those of pairs of splits
+        index/          index.ann index.json
+        retrieval/      retrieval.json duplicates.npy, and neighbours without duplicates
+        projection/     umap.npy pca.npy trustworthiness.npy projection.json
+        clusters/       clusters.parquet clusters.json
+
+Rows of every array follow the order of ``samples.parquet``. Neighbours are positions in it, the
+nearest first, and never the sample itself; -1 stands where there are no more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cache.artefact import Artefact, read_json
+from cache.errors import EmbeddingNotFoundError
+from cache.store import Run, load_array
+from cache.tables import read_table
+
+_DOCUMENTS: dict[str, str] = {"vectors": "embedding.json"}
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest samples of some queries, as read-only memory maps.
+
+    Attributes:
+        queries: int32 (q,) positions of the queries.
+        positions: int32 (q, k) positions of their neighbours, the nearest first; -1 for none.
+        distances: float32 (q, k), in the metric of the embedding; nan for none.
+    """
+
+    queries: np.ndarray
+    positions: np.ndarray
+    distances: np.ndarray
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """One vector a sample, and what was computed from them."""
+
+    name: str
+    run: Run
+
+    def artefact(self, stage: str) -> Artefact:
+        """The artefact of a stage of this embedding, whether it is there or not."""
+        return self.run.workspace.artefact(stage, self.run.name, self.name)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its part of the recipe."""
+        recipe = self.run.workspace.document["recipe"]
+        settings: dict[str, Any] = recipe["runs"][self.run.name]["embeddings"][self.name]
+        return settings
+
+    def document(self, stage: str) -> dict[str, Any]:
+        """What a stage (``vectors``, ``neighbours`` …) wrote about its result, as plain data.
+
+        Raises:
+            MissingArtefactError: The stage has not been run.
+        """
+        name = _DOCUMENTS.get(stage, f"{stage}.json")
+        document: dict[str, Any] = read_json(self.artefact(stage).path(name))
+        return document
+
+    def vectors(self) -> np.ndarray:
+        """Memory map float32 (n, dim)."""
+        return load_array(self.artefact("vectors").path("vectors.npy"))
+
+    def neighbours(self) -> Neighbours:
+        """Those of every sample among all others: the shared graph."""
+        artefact = self.artefact("neighbours")
+        positions = load_array(artefact.path("neighbours.npy"))
+        queries = np.arange(len(positions), dtype=np.int32)
+        return Neighbours(queries, positions, load_array(artefact.path("distances.npy")))
+
+    def neighbours_between(self, queries: str, gallery: str) -> Neighbours:
+        """Those of one split's samples among another's (``test``, ``train``).
+
+        Raises:
+            MissingArtefactError: This pair was not computed; see ``document("neighbours")``.
+        """
+        artefact, stem = self.artefact("neighbours"), f"{queries}_{gallery}"
+        return Neighbours(
+            load_array(artefact.path(f"{stem}.queries.npy")),
+            load_array(artefact.path(f"{stem}.neighbours.npy")),
+            load_array(artefact.path(f"{stem}.distances.npy")),
+        )
+
+    def projection(self, name: str = "umap") -> np.ndarray:
+        """Memory map float32 (n, 2): ``umap`` or ``pca``; (n, 3): ``umap_3d``."""
+        return load_array(self.artefact("projection").path(f"{name}.npy"))
+
+    def trustworthiness(self) -> np.ndarray:
+        """Memory map float32 (n,): how far each point's UMAP neighbours are true neighbours, in
+        [0, 1]; nan where it was not computed."""
+        return load_array(self.artefact("projection").path("trustworthiness.npy"))
+
+    def clusters(self) -> pd.DataFrame:
+        """One row a sample: ``sample_id``, ``hdbscan`` (-1 for none), ``kmeans``."""
+        return read_table(self.artefact("clusters").path("clusters.parquet"), "clusters")
+
+
+def embeddings(run: Run) -> tuple[Embedding, ...]:
+    """The embeddings of a run's recipe, computed or not."""
+    recipe = run.workspace.document["recipe"]["runs"][run.name]
+    return tuple(Embedding(name, run) for name in recipe.get("embeddings") or ())
+
+
+def open_embedding(run: Run, name: str) -> Embedding:
+    """Find an embedding by name.
+
+    Raises:
+        EmbeddingNotFoundError: The run has none of that name.
+    """
+    there = {embedding.name: embedding for embedding in embeddings(run)}
+    if name not in there:
+        raise EmbeddingNotFoundError(
+            f"The run '{run.name}' of the workspace '{run.workspace.name}' has no embedding "
+            f"'{name}'. It has: {', '.join(there) or 'none'}. Add it under "
+            f"runs.{run.name}.embeddings in the recipe."
+        )
+    return there[name]
