@@ -1,0 +1,136 @@
+"""Maps of vectors in two or three dimensions: UMAP from the shared graph of neighbours, and PCA.
+
+UMAP: L. McInnes, J. Healy and J. Melville, "UMAP: uniform manifold approximation and projection",
+2018. It is given the neighbours that stand already, and starts from the principal components
+instead of its spectral layout, which takes most of the time of a large map and is no more
+trustworthy.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+EPOCHS = 200
+EPOCHS_OF_MANY = 100
+MANY = 10_000
+"""Above so many points UMAP gets by with fewer epochs: each moves every point many times."""
+
+_FEWEST = 5
+
+
+def umap_map(
+    vectors: np.ndarray,
+    positions: np.ndarray,
+    distances: np.ndarray,
+    *,
+    neighbours: int = 15,
+    min_dist: float = 0.1,
+    dimensions: int = 2,
+    seed: int = 0,
+) -> np.ndarray:
+    """Map vectors with UMAP, from neighbours that are known.
+
+    Args:
+        vectors: float32 (n, d).
+        positions: int32 (n, k), the neighbours of each, itself left out; k >= neighbours - 1.
+        distances: float32 (n, k).
+        neighbours: To how many each point is drawn, itself included as UMAP counts.
+        min_dist: How close points may lie on the map.
+        dimensions: 2 or 3.
+        seed: Same seed, same map.
+
+    Returns:
+        float32 (n, dimensions). Fewer than five vectors, or vectors that are all equal, are mapped
+        by :func:`pca_map`.
+
+    Raises:
+        ValueError: There are fewer neighbours than asked for.
+    """
+    n = len(vectors)
+    wanted = min(neighbours, n)
+    if positions.shape[1] < wanted - 1:
+        raise ValueError(
+            f"UMAP with {neighbours} neighbours needs a graph of at least {wanted - 1}. Received: "
+            f"{positions.shape[1]} neighbours. Raise 'neighbours' of the embedding, or lower "
+            "projection.neighbours."
+        )
+    start, _ = pca_map(vectors, dimensions, seed)
+    if n < _FEWEST or not np.ptp(start, axis=0).all():
+        return start
+    with warnings.catch_warnings():
+        # That no further vectors can be mapped this way is known: see place().
+        warnings.filterwarnings("ignore", message="precomputed_knn")
+        from umap import UMAP
+
+        known = (
+            np.column_stack([np.arange(n), positions[:, : wanted - 1]]).astype(np.int64),
+            np.column_stack([np.zeros(n), distances[:, : wanted - 1]]).astype(np.float32),
+        )
+        mapped = UMAP(
+            n_neighbors=wanted,
+            min_dist=min_dist,
+            n_components=dimensions,
+            n_epochs=epochs(n),
+            init=_spread(start, seed),
+            precomputed_knn=known,
+            random_state=seed,
+            n_jobs=1,
+        ).fit_transform(vectors)
+    return np.asarray(mapped, np.float32)
+
+
+def epochs(n: int) -> int:
+    """Epochs that a map of n points takes."""
+    return EPOCHS if n <= MANY else EPOCHS_OF_MANY
+
+
+def pca_map(
+    vectors: np.ndarray, dimensions: int = 2, seed: int = 0
+) -> tuple[np.ndarray, list[float]]:
+    """Map vectors to their first principal components.
+
+    Args:
+        vectors: float32 (n, d).
+        dimensions: How many components.
+        seed: Of the randomised solver.
+
+    Returns:
+        float32 (n, dimensions), padded with zeros where there are fewer components, and the share
+        of the variance that each of those there are carries.
+    """
+    from sklearn.decomposition import PCA
+
+    mapped = np.zeros((len(vectors), dimensions), np.float32)
+    count = min(dimensions, *vectors.shape)
+    if len(vectors) < 2 or not np.ptp(vectors, axis=0).any():
+        return mapped, [0.0] * count
+    solver = PCA(n_components=count, svd_solver="randomized", random_state=seed)
+    mapped[:, :count] = solver.fit_transform(np.asarray(vectors, np.float32))
+    return mapped, [float(share) for share in solver.explained_variance_ratio_]
+
+
+def place(map_points: np.ndarray, positions: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    """Where a new vector belongs on a map: amid its neighbours.
+
+    Args:
+        map_points: float32 (n, dimensions).
+        positions: int (k,), the neighbours of the new vector.
+        distances: float (k,), how far they are from it.
+
+    Returns:
+        float32 (dimensions,): the mean of its neighbours' places, each weighted by one over its
+        distance; the place of its copies, where it has any.
+    """
+    points = np.asarray(map_points[positions], np.float64)
+    copies = distances <= 1e-6 * max(float(np.max(distances)), 1e-12)
+    weights = np.where(copies, 1.0, 0.0) if copies.any() else 1.0 / np.asarray(distances)
+    return np.asarray(weights @ points / weights.sum(), np.float32)
+
+
+def _spread(start: np.ndarray, seed: int) -> np.ndarray:
+    """Components scaled as UMAP scales its own beginnings, with a little noise against ties."""
+    scaled = start * (10.0 / np.abs(start).max())
+    noise = np.random.default_rng(seed).normal(scale=1e-4, size=start.shape)
+    return np.asarray(scaled + noise, np.float32)
