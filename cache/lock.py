@@ -12,7 +12,6 @@ from typing import TextIO
 
 from cache.errors import CacheError, LockedError
 
-
 _ATTEMPTS = 3
 """A look at the lock (:func:`is_writing`) holds it for an instant: a writer asks again."""
 

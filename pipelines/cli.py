@@ -69,7 +69,10 @@ def run(
     sets: SetOption = None,
     only: Annotated[
         str | None,
-        typer.Option(help="Run only this stage (samples, train, vectors, projection, …)."),
+        typer.Option(
+            help="Run only this stage (samples, thumbnails, inputs, train, predictions, vectors, "
+            "neighbours, index, retrieval, projection, clusters)."
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Make again what already stands.")] = False,
     cache: CacheOption = None,
@@ -149,7 +152,7 @@ def status(
             try:
                 found.append(describe(workspace))
             except CacheError as error:
-                broken.append(error)
+                broken.append(str(error))
         if json:
             sys.stdout.write(orjson.dumps({"workspaces": found}).decode() + "\n")
         elif found:
@@ -157,8 +160,8 @@ def status(
         elif not broken:
             out.print("The cache is empty. Make a first workspace: python -m pipelines run digits")
         # The others are shown all the same; the exit status says that one could not be read.
-        for error in broken:
-            err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        for message in broken:
+            err.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
         if broken:
             raise typer.Exit(1)
 

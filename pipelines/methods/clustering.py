@@ -122,9 +122,7 @@ def _components(vectors: np.ndarray, seed: int) -> np.ndarray:
     return np.asarray(solver.fit_transform(np.asarray(vectors, np.float64)))
 
 
-def _labels_of_nearest(
-    asked: np.ndarray, known: np.ndarray, labels: np.ndarray
-) -> np.ndarray:
+def _labels_of_nearest(asked: np.ndarray, known: np.ndarray, labels: np.ndarray) -> np.ndarray:
     from sklearn.neighbors import KNeighborsClassifier
 
     nearest = KNeighborsClassifier(n_neighbors=1).fit(known, labels)

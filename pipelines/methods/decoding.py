@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import stat
 import warnings
 from pathlib import Path
@@ -55,15 +56,39 @@ def decode(path: Path) -> np.ndarray:
             ``MAX_PIXELS``, or has values that have no meaning as grey levels.
     """
     _check_file(path)
+    return _decoded(path, path, MAX_PIXELS)
+
+
+def decode_bytes(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Reads an image that is in memory, an upload's, as :func:`decode` reads a file.
+
+    Args:
+        content: The bytes of a JPEG, PNG, BMP, GIF, WebP or TIFF file.
+        name: What to call it in messages; never used as a path.
+        max_pixels: An image with more is refused before any memory is taken for it.
+
+    Returns:
+        As :func:`decode`.
+
+    Raises:
+        UnreadableImageError: As for :func:`decode`.
+    """
+    path = Path(name)
+    if not content:
+        raise UnreadableImageError(path, "it is empty (0 bytes)")
+    return _decoded(io.BytesIO(content), path, max_pixels)
+
+
+def _decoded(source: Path | io.BytesIO, path: Path, max_pixels: int) -> np.ndarray:
     _silence_pillow()
     # A damaged file can make a decoder fail with nearly any exception, and each means the same.
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
+        with Image.open(source, formats=FORMATS) as image:
+            if image.width * image.height > max_pixels:
                 raise UnreadableImageError(
                     path,
                     f"it has {image.width} x {image.height} pixels, "
-                    f"more than the {MAX_PIXELS:,} allowed",
+                    f"more than the {max_pixels:,} allowed",
                 )
             image.load()
             orientation = _orientation(image)
@@ -72,10 +97,10 @@ def decode(path: Path) -> np.ndarray:
         raise
     except Image.DecompressionBombError as error:
         raise UnreadableImageError(
-            path, f"it has more than the {MAX_PIXELS:,} pixels allowed"
+            path, f"it has more than the {max_pixels:,} pixels allowed"
         ) from error
     except UnidentifiedImageError as error:
-        raise UnreadableImageError(path, _not_an_image(path)) from error
+        raise UnreadableImageError(path, _not_an_image(source)) from error
     except Exception as error:
         raise UnreadableImageError(path, _damage(error)) from error
     upright = np.ascontiguousarray(_orient(_checked(array, path), orientation))
@@ -105,10 +130,13 @@ def _silence_pillow() -> None:
         warnings.filterwarnings("ignore", module=_PILLOW)
 
 
-def _not_an_image(path: Path) -> str:
+def _not_an_image(source: Path | io.BytesIO) -> str:
     kinds = ", ".join(FORMATS[:-1])
-    with path.open("rb") as file:
-        start = file.read(256)
+    if isinstance(source, io.BytesIO):
+        start = source.getvalue()[:256]
+    else:
+        with source.open("rb") as file:
+            start = file.read(256)
     if all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in start):
         return f"its content is text, not an image ({kinds} or {FORMATS[-1]})"
     return f"its content is not a whole {kinds} or {FORMATS[-1]} image"

@@ -84,7 +84,10 @@ def stability(first: np.ndarray, second: np.ndarray, k: int, *, seed: int = 0) -
         seed: Of the sample of points.
     """
     asked = _asked(len(first), None, seed)
-    one, other = (neighbours.exact(m[asked], m, k, exclude=asked).positions for m in (first, second))
+    one, other = (
+        neighbours.exact(mapped[asked], mapped, k, exclude=asked).positions
+        for mapped in (first, second)
+    )
     shared = (one[:, :, None] == other[:, None, :]).any(axis=2).mean(axis=1)
     return _quality(shared, asked, len(first))
 
@@ -107,7 +110,7 @@ def _kept(
         )
     asked = _asked(n, sample, seed)
     found = neighbours.exact(near[asked], near, k, near_metric, asked).positions
-    space = np.asarray(ranked, np.float32)
+    space: np.ndarray = np.asarray(ranked, np.float32)
     if metric == "cosine":
         length = np.linalg.norm(space, axis=1, keepdims=True)
         space = space / np.where(length > 0, length, 1)

@@ -1,4 +1,4 @@
-"""One way to work through many images."""
+"""Ways to work through many images."""
 
 from __future__ import annotations
 
@@ -30,3 +30,24 @@ def in_order(call: Callable[[int], T], total: int, *, threads: bool) -> Iterator
     with ThreadPoolExecutor(THREADS) as pool:
         for start in range(0, total, _CHUNK):
             yield from pool.map(call, range(start, min(start + _CHUNK, total)))
+
+
+def one_ahead(call: Callable[[int], T], total: int) -> Iterator[T]:
+    """Call a function with 0 … total - 1 in another thread, one call ahead of who uses the results.
+
+    For batches of images: the next one is read while a model works on this one.
+
+    Args:
+        call: Never called twice at once.
+        total: How many calls.
+
+    Yields:
+        The results, in order; no more than two are held at a time.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(call, 0) if total else None
+        for index in range(1, total + 1):
+            assert following is not None
+            result = following.result()
+            following = pool.submit(call, index) if index < total else None
+            yield result

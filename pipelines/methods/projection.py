@@ -27,6 +27,7 @@ def umap_map(
     *,
     neighbours: int = 15,
     min_dist: float = 0.1,
+    epochs: int | None = None,
     dimensions: int = 2,
     seed: int = 0,
 ) -> np.ndarray:
@@ -38,6 +39,7 @@ def umap_map(
         distances: float32 (n, k).
         neighbours: To how many each point is drawn, itself included as UMAP counts.
         min_dist: How close points may lie on the map.
+        epochs: How often each point is moved; :func:`default_epochs` if absent.
         dimensions: 2 or 3.
         seed: Same seed, same map.
 
@@ -60,7 +62,7 @@ def umap_map(
     if n < _FEWEST or not np.ptp(start, axis=0).all():
         return start
     with warnings.catch_warnings():
-        # That no further vectors can be mapped this way is known: see place().
+        # That no further vectors can be mapped this way is known: see the module placing.
         warnings.filterwarnings("ignore", message="precomputed_knn")
         from umap import UMAP
 
@@ -72,7 +74,7 @@ def umap_map(
             n_neighbors=wanted,
             min_dist=min_dist,
             n_components=dimensions,
-            n_epochs=epochs(n),
+            n_epochs=epochs or default_epochs(n),
             init=_spread(start, seed),
             precomputed_knn=known,
             random_state=seed,
@@ -81,8 +83,8 @@ def umap_map(
     return np.asarray(mapped, np.float32)
 
 
-def epochs(n: int) -> int:
-    """Epochs that a map of n points takes."""
+def default_epochs(n: int) -> int:
+    """Epochs that a map of n points takes where nothing else is asked for."""
     return EPOCHS if n <= MANY else EPOCHS_OF_MANY
 
 
@@ -109,24 +111,6 @@ def pca_map(
     solver = PCA(n_components=count, svd_solver="randomized", random_state=seed)
     mapped[:, :count] = solver.fit_transform(np.asarray(vectors, np.float32))
     return mapped, [float(share) for share in solver.explained_variance_ratio_]
-
-
-def place(map_points: np.ndarray, positions: np.ndarray, distances: np.ndarray) -> np.ndarray:
-    """Where a new vector belongs on a map: amid its neighbours.
-
-    Args:
-        map_points: float32 (n, dimensions).
-        positions: int (k,), the neighbours of the new vector.
-        distances: float (k,), how far they are from it.
-
-    Returns:
-        float32 (dimensions,): the mean of its neighbours' places, each weighted by one over its
-        distance; the place of its copies, where it has any.
-    """
-    points = np.asarray(map_points[positions], np.float64)
-    copies = distances <= 1e-6 * max(float(np.max(distances)), 1e-12)
-    weights = np.where(copies, 1.0, 0.0) if copies.any() else 1.0 / np.asarray(distances)
-    return np.asarray(weights @ points / weights.sum(), np.float32)
 
 
 def _spread(start: np.ndarray, seed: int) -> np.ndarray:

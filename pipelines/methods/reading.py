@@ -47,7 +47,7 @@ def pixel_reader(workspace: Workspace) -> Callable[[int], np.ndarray]:
         return lambda index: np.asarray(images[index])
     dataset = workspace.dataset
     assert dataset.root is not None, "samples of mixed shape come from files"
-    root, count, dtype = Path(dataset.root), len(dataset.channels), np.dtype(dataset.dtype)
+    root = Path(dataset.root)
     samples = workspace.samples()
     paths, hashes = samples["path"].tolist(), samples["content_hash"].tolist()
 
@@ -65,10 +65,36 @@ def pixel_reader(workspace: Workspace) -> Callable[[int], np.ndarray]:
                 f"The image {path} was changed after the samples were made. "
                 f"Put the old one back, or run: {workspace.command}"
             )
-        channels = pixels.to_channels(image, "grey" if count == 1 else "rgb")
-        return pixels.to_dtype(channels, dtype)
+        return as_sample(image, dataset)
 
     return read
+
+
+def as_sample(image: np.ndarray, dataset: Dataset) -> np.ndarray:
+    """Bring a picture to the channels and the dtype of a dataset, as its own samples were.
+
+    Args:
+        image: As :func:`read_file` gives it.
+        dataset: What its samples are.
+
+    Returns:
+        Image (height, width, channels) of the dataset's channels and dtype.
+
+    Raises:
+        ValueError: The dataset's samples are no pictures, or narrower than this one.
+    """
+    count, dtype = len(dataset.channels), np.dtype(dataset.dtype)
+    if count not in (1, 3):
+        raise ValueError(
+            f"A picture cannot become a sample of this dataset, whose images have {count} "
+            f"channels: {', '.join(dataset.channels)}. Give an image that has all of them."
+        )
+    if image.dtype.itemsize > dtype.itemsize:
+        raise ValueError(
+            f"The samples of this dataset are {dtype.name}. Received: {image.dtype.name} pixels. "
+            f"Save the image with {8 * dtype.itemsize} bits a channel."
+        )
+    return pixels.to_dtype(pixels.to_channels(image, "grey" if count == 1 else "rgb"), dtype)
 
 
 def channel_positions(

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from pipelines.recipe.part import Part
 
@@ -44,6 +44,9 @@ class ProjectionRecipe(Part):
 
     neighbours: int = Field(15, ge=2, le=200, description="how many each point is drawn to")
     min_dist: float = Field(0.1, ge=0, lt=1, description="how close points may lie")
+    epochs: PositiveInt | Literal["auto"] = Field(
+        "auto", description="auto: 200, or 100 for more than 10,000 images"
+    )
     three_d: bool = Field(False, description="a map of three dimensions as well")
     seed: int = Field(0, ge=0)
 

@@ -66,6 +66,10 @@ class Augmentation(Part):
         return value
 
 
+def _penultimate() -> dict[str, AnyEmbedding]:
+    return {"penultimate": LayerEmbedding(kind="layer")}
+
+
 class RunRecipe(Part):
     """One model to train."""
 
@@ -82,7 +86,7 @@ class RunRecipe(Part):
     class_weights: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None = None
     seed: int = Field(0, ge=0)
     embeddings: dict[EmbeddingName, AnyEmbedding] = Field(
-        default_factory=lambda: {"penultimate": LayerEmbedding(kind="layer")},
+        default_factory=_penultimate,
         description="vectors to make of the images, by name; penultimate if absent",
     )
 

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from pipelines.stages import inputs, predictions, samples, thumbnails, train
+from pipelines.stages import (
+    clusters,
+    index,
+    inputs,
+    neighbours,
+    predictions,
+    projection,
+    retrieval,
+    samples,
+    thumbnails,
+    train,
+    vectors,
+)
 from pipelines.stages.base import Stage
 
 STAGES: tuple[Stage, ...] = (
@@ -11,4 +23,10 @@ STAGES: tuple[Stage, ...] = (
     inputs.STAGE,
     train.STAGE,
     predictions.STAGE,
+    vectors.STAGE,
+    neighbours.STAGE,
+    index.STAGE,
+    retrieval.STAGE,
+    projection.STAGE,
+    clusters.STAGE,
 )

@@ -15,7 +15,6 @@ from cache import Artefact, Run, Workspace
 from cache.embeddings import Embedding
 from pipelines.recipe import AnyEmbedding, Recipe, RunRecipe
 
-
 Scope = Literal["workspace", "run", "embedding"]
 
 

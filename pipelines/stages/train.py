@@ -8,8 +8,6 @@ been interrupted. Writes ``model.keras``, ``run.json``, ``history.csv``, ``layer
 
 from __future__ import annotations
 
-import json
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from pipelines.errors import RecipeError, StageError
 from pipelines.methods import machine
 from pipelines.methods.augment import augment
 from pipelines.methods.backend import load_tensorflow
+from pipelines.methods.epochs import finished, keep, prune, reseed, row_of, start_afresh
 from pipelines.methods.feeding import (
     Inputs,
     cross_entropy,
@@ -35,6 +34,7 @@ from pipelines.models import build, mistakes
 from pipelines.recipe import Recipe, RunRecipe
 from pipelines.stages.base import Job, Outcome, Stage
 
+_WEIGHTS = "last.keras"
 _TINY = 200_000
 """Values of a batch up to which calling TensorFlow costs more than what it computes."""
 
@@ -67,16 +67,13 @@ def work(job: Job) -> Outcome:
     data = _open_data(job)
     load_tensorflow()
     import keras
-    import tensorflow as tf
 
     machine.reset_peak_memory()
-    keras.backend.clear_session()
-    keras.utils.set_random_seed(run.seed)
-    tf.config.experimental.enable_op_determinism()
-    epochs = _finished(job.work)
+    start_afresh(run.seed)
+    epochs = finished(job.work)
     if epochs:
-        model = keras.models.load_model(epochs[-1] / "last.keras", safe_mode=True)
-        seconds = sum(_row(folder)["seconds"] for folder in epochs)
+        model = keras.models.load_model(epochs[-1] / _WEIGHTS, safe_mode=True)
+        seconds = sum(row_of(folder)["seconds"] for folder in epochs)
         (job.work / "seconds").write_text(str(seconds), encoding="ascii")
     else:
         model = _compiled(run, data)
@@ -171,7 +168,7 @@ def _train(job: Job, model: Any, data: _Data, epochs: list[Path]) -> None:
         nonlocal started
         started = time.perf_counter()
         model.optimizer.learning_rate.assign(_standing(epochs, run).learning_rate)
-        _reseed(model, run.seed, epoch + 1)
+        reseed(model, run.seed, epoch + 1)
 
     def step(step: int, logs: Any = None) -> None:
         # The last tenth of an epoch's bar is left to predicting and saving.
@@ -189,9 +186,15 @@ def _train(job: Job, model: Any, data: _Data, epochs: list[Path]) -> None:
         row = _history_row(epoch + 1, logs, rate, data, probabilities, p_label)
         row["seconds"] = time.perf_counter() - started
         predicted = probabilities.argmax(axis=1)
-        epochs.append(_keep_epoch(job.work, epoch + 1, model, row, predicted, p_label))
+
+        def write(folder: Path) -> None:
+            model.save(folder / _WEIGHTS)
+            np.save(folder / "predicted.npy", predicted.astype(np.uint16))
+            np.save(folder / "p_label.npy", p_label.astype(np.float16))
+
+        epochs.append(keep(job.work, epoch + 1, row, write))
         now = _standing(epochs, run)
-        _prune(epochs, now)
+        prune(epochs, now.best_epoch, _WEIGHTS)
         model.stop_training = now.stopped is not None
         job.progress(len(epochs), run.epochs)
 
@@ -281,49 +284,8 @@ def _training_batches(run: RunRecipe, data: _Data, first: int) -> Any:
     return batches.map(finish, num_parallel_calls=2, deterministic=True).prefetch(2)
 
 
-def _reseed(model: Any, seed: int, epoch: int) -> None:
-    """Make dropout draw numbers that depend on seed and epoch, not on the epochs before."""
-    for position, layer in enumerate(model.layers):
-        generator = getattr(layer, "seed_generator", None)
-        if generator is not None and hasattr(generator, "state"):
-            state = np.random.SeedSequence([seed, epoch, position]).generate_state(2)
-            generator.state.assign(state.astype(generator.state.dtype))
-
-
-def _keep_epoch(
-    folder: Path, epoch: int, model: Any, row: dict[str, Any], predicted: Any, p_label: Any
-) -> Path:
-    target = folder / "epochs" / f"{epoch:05d}"
-    beside = target.with_name(f".{target.name}.new")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    model.save(beside / "last.keras")
-    np.save(beside / "predicted.npy", predicted.astype(np.uint16))
-    np.save(beside / "p_label.npy", p_label.astype(np.float16))
-    (beside / "row.json").write_text(json.dumps(row), encoding="utf-8")
-    beside.rename(target)
-    return target
-
-
-def _finished(folder: Path) -> list[Path]:
-    """Folders of the epochs that were finished, in order."""
-    return sorted(path for path in (folder / "epochs").glob("[0-9]*") if path.is_dir())
-
-
-def _row(folder: Path) -> dict[str, Any]:
-    row: dict[str, Any] = json.loads((folder / "row.json").read_text(encoding="utf-8"))
-    return row
-
-
 def _standing(epochs: list[Path], run: RunRecipe) -> Standing:
-    return standing([_row(folder)["val_loss"] for folder in epochs], run)
-
-
-def _prune(epochs: list[Path], now: Standing) -> None:
-    """Keep the weights of the last and of the best epoch only."""
-    for epoch, folder in enumerate(epochs[:-1], start=1):
-        if epoch != now.best_epoch:
-            (folder / "last.keras").unlink(missing_ok=True)
+    return standing([row_of(folder)["val_loss"] for folder in epochs], run)
 
 
 def _finish(job: Job, data: _Data, epochs: list[Path]) -> Outcome:
@@ -332,12 +294,12 @@ def _finish(job: Job, data: _Data, epochs: list[Path]) -> Outcome:
 
     now = _standing(epochs, job.run_recipe)
     best = keras.models.load_model(
-        epochs[now.best_epoch - 1] / "last.keras", compile=False, safe_mode=True
+        epochs[now.best_epoch - 1] / _WEIGHTS, compile=False, safe_mode=True
     )
     model = build(data.inputs.model, data.inputs.shape, len(data.classes))
     model.set_weights(best.get_weights())
     model.save(job.out / "model.keras")
-    history = pd.DataFrame([_row(folder) for folder in epochs])
+    history = pd.DataFrame([row_of(folder) for folder in epochs])
     history.to_csv(job.out / "history.csv", index=False)
     for name in ("predicted", "p_label"):
         record = np.stack([np.load(folder / f"{name}.npy") for folder in epochs])

@@ -1,0 +1,406 @@
+"""The approximate index (Annoy): built, checked, measured against the exact answer, asked.
+
+One file is mapped into memory by all sessions. Its default ``search_k`` is trees times k, which
+makes its recall depend on how many neighbours are asked for: here it is always given.
+
+Source: E. Bernhardsson, Annoy (2013), github.com/spotify/annoy: a forest of random projection trees
+searched with one priority queue.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from annoy import AnnoyIndex
+
+from pipelines.methods.intervals import Rate, percentiles
+from pipelines.methods.neighbours import Metric, Nearest, Progress, query_ms
+
+TARGET = 0.99
+"""Recall@10 that an index should reach."""
+
+MEASURED_AT = (10, 50)
+SEARCH_K = (100, 300, 1000, 3000, 10_000)
+QUERIES = 200
+"""Members that an index is asked for when it is measured."""
+
+_KIND: dict[Metric, Literal["euclidean", "angular"]] = {
+    "euclidean": "euclidean",
+    "cosine": "angular",
+}
+_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One setting of an index against the exact neighbours.
+
+    Attributes:
+        trees: Trees of the index.
+        search_k: Nodes that a query may look at.
+        recall: By number of neighbours (10, and 50 where as many are known): the share of the true
+            ones that is found, with a bootstrap interval over queries.
+        ms: Median milliseconds of a query.
+        bytes: Size of the file.
+        build_seconds: What building it took.
+    """
+
+    trees: int
+    search_k: int
+    recall: dict[int, Rate]
+    ms: float
+    bytes: int
+    build_seconds: float
+
+    def written(self) -> dict[str, float]:
+        """As a row of the grid in ``index.json``."""
+        return {
+            "trees": self.trees,
+            "search_k": self.search_k,
+            "recall@10": self.recall[10].value,
+            "ms": self.ms,
+            "bytes": self.bytes,
+            "build_seconds": self.build_seconds,
+        }
+
+
+class Found(Protocol):
+    """Neighbours of every vector, as a graph or the cache has them."""
+
+    @property
+    def positions(self) -> np.ndarray:
+        """int (n, k), the nearest first; -1 for none."""
+
+    @property
+    def distances(self) -> np.ndarray:
+        """float (n, k); nan for none."""
+
+
+def build(
+    vectors: np.ndarray,
+    path: Path,
+    trees: int,
+    metric: Metric = "euclidean",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> None:
+    """Write the index of all vectors; item numbers are their positions.
+
+    Args:
+        vectors: float32 (n, d), at least one.
+        path: The file.
+        trees: At least 1.
+        metric: ``euclidean`` or ``cosine``.
+        seed: Same seed, same file.
+        progress: Called with the vectors added and their number.
+    """
+    index = AnnoyIndex(vectors.shape[1], _KIND[metric])
+    index.set_seed(seed)
+    for position, vector in enumerate(vectors):
+        index.add_item(position, vector)
+        if progress and position % 1024 == 1023:
+            progress(position + 1, len(vectors))
+    # One thread: with more, which tree comes first is left to chance.
+    index.build(trees, 1)
+    index.save(str(path))
+    if progress:
+        progress(len(vectors), len(vectors))
+
+
+def load(path: Path, dim: int, metric: Metric = "euclidean") -> AnnoyIndex:
+    """Map an index into memory.
+
+    Args:
+        path: The file that :func:`build` wrote.
+        dim: Length of its vectors.
+        metric: That it was built with.
+
+    Raises:
+        ValueError: There is no such index.
+    """
+    index = AnnoyIndex(dim, _KIND[metric])
+    try:
+        index.load(str(path))
+    except OSError as error:
+        raise ValueError(
+            f"The index {path} cannot be opened as one of vectors of length {dim}. "
+            f"Received: {error}. Run the pipeline's index stage again."
+        ) from error
+    return index
+
+
+def by_vector(
+    index: AnnoyIndex,
+    vector: np.ndarray,
+    k: int,
+    search_k: int,
+    metric: Metric = "euclidean",
+    exclude: int = -1,
+) -> Nearest:
+    """The approximate neighbours of one vector.
+
+    Args:
+        index: See :func:`load`.
+        vector: float32 (d,).
+        k: How many are wanted.
+        search_k: Nodes to look at: more find more.
+        metric: That of the index.
+        exclude: A member that is not to be found; -1 for none.
+
+    Returns:
+        Arrays of shape (k,), or shorter where fewer were found.
+    """
+    found, distances = index.get_nns_by_vector(vector, k + (exclude >= 0), search_k, True)
+    positions = np.asarray(found, np.int32)
+    measured: np.ndarray = np.asarray(distances, np.float32)
+    if metric == "cosine":
+        # Annoy's angular distance is the euclidean one of vectors of length 1.
+        measured = np.square(measured) / np.float32(2)
+    others = positions != exclude
+    return Nearest(positions[others][:k], measured[others][:k])
+
+
+def answers(
+    index: AnnoyIndex,
+    vectors: np.ndarray,
+    k: int,
+    search_k: int,
+    allowed: np.ndarray,
+    exclude: np.ndarray,
+) -> np.ndarray:
+    """The approximate neighbours of many vectors among some of the members.
+
+    An index cannot be asked for a part of its members: it is asked for more of them, with a
+    ``search_k`` larger in proportion, until enough are allowed.
+
+    Args:
+        index: See :func:`load`.
+        vectors: float32 (q, d).
+        k: How many neighbours are wanted.
+        search_k: For as many as k.
+        allowed: bool (n,), which members may be found.
+        exclude: int (q,), a member that a query never gets (itself); -1 for none.
+
+    Returns:
+        int32 (q, k), padded with -1.
+    """
+    members = len(allowed)
+    share = max(float(allowed.mean()), 1 / members)
+
+    def answer(row: int) -> np.ndarray:
+        own = int(exclude[row])
+        there = int(allowed.sum()) - (own >= 0 and bool(allowed[own]))
+        factor = 1 / share
+        while True:
+            wanted = min(math.ceil((k + 1) * factor), members)
+            nodes = math.ceil(search_k * factor)
+            found = index.get_nns_by_vector(vectors[row], wanted, nodes)
+            near = np.asarray(found, np.int32)
+            near = np.compress(allowed[near] & (near != own), near)[:k]
+            # With so many nodes all members have been looked at, and given.
+            everything = wanted == members and nodes > members * index.get_n_trees()
+            if len(near) >= min(k, there) or everything:
+                return near
+            factor *= 2
+
+    found = np.full((len(vectors), k), -1, np.int32)
+    # Annoy lets go of Python's lock while it searches.
+    with ThreadPoolExecutor() as pool:
+        for row, near in enumerate(pool.map(answer, range(len(vectors)), chunksize=64)):
+            found[row, : len(near)] = near
+    return found
+
+
+def check(index: AnnoyIndex, n: int, seed: int = 0, sample: int = 1000) -> tuple[int, int]:
+    """Ask an index for a sample of its own members: each must be its own nearest.
+
+    Returns:
+        How many were asked, and how many answered; an exact copy's answer counts.
+
+    Raises:
+        ValueError: The index has more or fewer than n members.
+    """
+    if index.get_n_items() != n:
+        raise ValueError(
+            f"The index must have a member for each of the {n} samples. "
+            f"Received: {index.get_n_items()}. Run the pipeline's index stage again."
+        )
+    asked = np.random.default_rng(seed).permutation(n)[:sample].tolist()
+    nearest = (index.get_nns_by_vector(index.get_item_vector(item), 1, -1, True) for item in asked)
+    answers = [
+        bool(near) and (near[0] == item or index.get_distance(item, near[0]) == 0.0)
+        for item, (near, _) in zip(asked, nearest, strict=True)
+    ]
+    return len(asked), sum(answers)
+
+
+def make(
+    vectors: np.ndarray,
+    neighbours: Found,
+    path: Path,
+    *,
+    metric: Metric,
+    trees: int,
+    search_k: int | Literal["auto"],
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Build an index, check it, and measure it beside others.
+
+    Args:
+        vectors: float32 (n, d).
+        neighbours: Those of every vector, exact or nearly so.
+        path: The file of the index.
+        metric: ``euclidean`` or ``cosine``.
+        trees: Of the index.
+        search_k: Nodes that a query may look at; ``auto`` takes the fewest measured ones that
+            reach the :data:`TARGET`.
+        seed: Of the trees and of the sample of queries.
+        progress: Called with the steps done and their number.
+
+    Returns:
+        What ``index.json`` holds: the setting, how it was checked, its ``recall`` and ``ms`` a
+        query, ``exact_ms`` a query without it, which of both to ``use``, and the ``grid``.
+    """
+    grid = sorted({max(1, trees // 2), trees, 2 * trees})
+    nodes = sorted({*SEARCH_K, *([] if search_k == "auto" else [search_k])})
+    rows = measure(
+        vectors, neighbours, grid, nodes, metric, seed, keep={trees: path}, progress=progress
+    )
+    chosen = choose(rows, trees, search_k)
+    index = load(path, vectors.shape[1], metric)
+    asked, answered = check(index, len(vectors), seed)
+    alone = query_ms(vectors, max(MEASURED_AT), metric, seed)
+    return {
+        "trees": trees,
+        "search_k": chosen.search_k,
+        "metric": metric,
+        "dim": vectors.shape[1],
+        "bytes": chosen.bytes,
+        "build_seconds": chosen.build_seconds,
+        "checked": {"asked": asked, "answered": answered},
+        "recall": {str(at): _written(share) for at, share in chosen.recall.items()},
+        "ms": chosen.ms,
+        "exact_ms": alone,
+        "use": "exact" if alone <= chosen.ms else "annoy",
+        "queries": min(len(vectors), QUERIES),
+        "grid": [row.written() for row in rows],
+    }
+
+
+def measure(
+    vectors: np.ndarray,
+    neighbours: Found,
+    trees: Sequence[int],
+    search_k: Sequence[int],
+    metric: Metric = "euclidean",
+    seed: int = 0,
+    *,
+    keep: Mapping[int, Path] | None = None,
+    progress: Progress | None = None,
+) -> list[Measured]:
+    """Recall, time and size over a grid of settings: a row each, by trees, then search_k.
+
+    Args:
+        vectors: float32 (n, d).
+        neighbours: Those of every vector.
+        trees: An index is built for each.
+        search_k: Each is asked of each index, in rising order.
+        metric: That of the neighbours.
+        seed: Of the trees and of the sample of queries.
+        keep: Where the indices of some numbers of trees go; the others are thrown away.
+        progress: Called with the indices measured and their number.
+    """
+    asked = np.random.default_rng(seed).permutation(len(vectors))[:QUERIES]
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for done, several in enumerate(trees, start=1):
+            path = (keep or {}).get(several, Path(folder) / f"{several}.ann")
+            started = time.perf_counter()
+            build(vectors, path, several, metric, seed)
+            seconds = time.perf_counter() - started
+            index = load(path, vectors.shape[1], metric)
+            size = path.stat().st_size
+            for nodes in sorted(search_k):
+                recall, ms = _ask(index, vectors, asked, neighbours, nodes, metric, seed)
+                rows.append(Measured(several, nodes, recall, ms, size, seconds))
+            index.unload()
+            if progress:
+                progress(done, len(trees))
+    return rows
+
+
+def choose(
+    rows: Sequence[Measured], trees: int, search_k: int | Literal["auto"] = "auto"
+) -> Measured:
+    """The setting to use of an index of so many trees.
+
+    Args:
+        rows: What was measured.
+        trees: Of the index.
+        search_k: That of the row; ``auto`` for the fewest nodes that reach the :data:`TARGET`
+            at 10 neighbours, or else those that find most.
+
+    Raises:
+        ValueError: No such setting was measured.
+    """
+    its = [row for row in rows if row.trees == trees and search_k in ("auto", row.search_k)]
+    if not its:
+        known = ", ".join(f"{row.trees}/{row.search_k}" for row in rows) or "nothing"
+        raise ValueError(
+            "The 'trees' and 'search_k' of choose must be among the measured ones. Received: "
+            f"{trees}/{search_k}; measured: {known}. Measure this setting too."
+        )
+    good = [row for row in its if row.recall[10].value >= TARGET]
+    if good:
+        return min(good, key=lambda row: row.search_k)
+    return max(its, key=lambda row: (row.recall[10].value, -row.search_k))
+
+
+def _written(share: Rate) -> dict[str, float]:
+    return {"value": share.value, "low": share.low, "high": share.high, "n": share.n}
+
+
+def _ask(
+    index: AnnoyIndex,
+    vectors: np.ndarray,
+    asked: np.ndarray,
+    neighbours: Found,
+    search_k: int,
+    metric: Metric,
+    seed: int,
+) -> tuple[dict[int, Rate], float]:
+    """Recall by number of neighbours, and the median milliseconds of a query, of one setting."""
+    width = neighbours.positions.shape[1]
+    shares, times = np.full((len(asked), len(MEASURED_AT)), np.nan), []
+    for row, item in enumerate(asked.tolist()):
+        started = time.perf_counter()
+        found = by_vector(index, vectors[item], max(MEASURED_AT), search_k, metric, item)
+        times.append((time.perf_counter() - started) * 1000)
+        there = int((neighbours.positions[item] >= 0).sum())
+        for column, at in enumerate(MEASURED_AT):
+            truth = min(at, there)
+            if truth and (at <= width or column == 0):
+                # One that is as near as the last of the true ones is as good.
+                bar = (
+                    float(neighbours.distances[item, truth - 1]) * (1 + _TOLERANCE) + _TOLERANCE**2
+                )
+                shares[row, column] = min(
+                    1.0, np.count_nonzero(found.distances[:at] <= bar) / truth
+                )
+    recall = {}
+    for column, at in enumerate(MEASURED_AT):
+        known = shares[~np.isnan(shares[:, column]), column]
+        if len(known):
+            drawn = np.random.default_rng(seed).integers(0, len(known), (1000, len(known)))
+            low, high = percentiles(known[drawn].mean(axis=1))
+            recall[at] = Rate(float(known.mean()), low, high, len(known))
+    return recall, float(np.median(times))

@@ -1,0 +1,194 @@
+"""Stage ``retrieval``: how good a search in an embedding is, and what flatters it.
+
+Writes ``retrieval.json`` (class coincidence with intervals and chance by pair of splits; the
+studies' own protocol; distances within and between labels; silhouette), ``duplicates.npy`` (m, 2)
+pairs of near-duplicates, and by pair of splits ``<pair>.clean.npy`` (q, k), the neighbours without
+near-duplicates and members of the query's group, and ``<pair>.annoy.npy`` (q, k), what the index
+answers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cache.artefact import write_json
+from pipelines.methods import annoy_index, coincidence, near_duplicates, separation, studies
+from pipelines.methods.feeding import open_inputs
+from pipelines.recipe import Recipe
+from pipelines.stages.base import Job, Outcome, Stage
+
+_AT = (1, 5, 10, 20, 50)
+"""Numbers of neighbours that are written down; the dashboard draws whole curves."""
+
+_CANDIDATES = 10
+"""Neighbours of each image that are looked at for near-duplicates."""
+
+_PAIRS = (("test", "train"), ("val", "train"), ("all", "all"))
+
+
+def settings(recipe: Recipe, run: str, embedding: str) -> Any:
+    """What counts as a near-duplicate; the neighbours come with their own settings."""
+    chosen = recipe.runs[run].embeddings[embedding]
+    return chosen.model_dump(mode="json", include={"near_duplicate", "metric"})
+
+
+def work(job: Job) -> Outcome:
+    """Judge the neighbours that stand, by pair of splits."""
+    judge = _Judge(job)
+    np.save(job.out / "duplicates.npy", judge.duplicates)
+    pairs = {}
+    for done, (queries, gallery) in enumerate(_PAIRS, start=1):
+        asked, among = judge.of_split(queries), judge.of_split(gallery)
+        if len(asked) and len(among):
+            pairs[f"{queries}_{gallery}"] = judge.pair(queries, gallery)
+        job.progress(len(judge.labels) * done / len(_PAIRS), len(judge.labels))
+    first, second = judge.duplicates.T
+    apart = separation.separation(judge.vectors, judge.labels, job.embedding_recipe.metric)
+    document = {
+        "k": judge.k,
+        "pairs": pairs,
+        "protocol": judge.protocol(),
+        "distances": {"within": apart.within, "between": apart.between, "n": apart.n},
+        "silhouette": {"value": apart.silhouette, "n": apart.n},
+        "near_duplicates": {
+            "pairs": len(judge.duplicates),
+            "correlation": job.embedding_recipe.near_duplicate,
+            "across_splits": int((judge.split[first] != judge.split[second]).sum()),
+            "other_label": int((judge.labels[first] != judge.labels[second]).sum()),
+        },
+    }
+    write_json(job.out / "retrieval.json", document)
+    return Outcome(rows=len(judge.labels))
+
+
+class _Judge:
+    """What all judgements of one embedding look at."""
+
+    def __init__(self, job: Job) -> None:
+        self.job, self.embedding = job, job.its_embedding
+        samples = job.workspace.samples()
+        self.labels = samples["label"].cat.codes.to_numpy()
+        self.split = samples["split"].to_numpy(dtype=object)
+        self.groups = samples["group"].to_numpy(dtype=object)
+        self.vectors = np.asarray(self.embedding.vectors())
+        self.graph = self.embedding.neighbours()
+        self.k = self.graph.positions.shape[1]
+        self.duplicates = near_duplicates.pairs(
+            open_inputs(job.workspace, str(job.run)).batch,
+            self.graph.positions[:, :_CANDIDATES],
+            samples["content_hash"].to_numpy(dtype=object),
+            job.embedding_recipe.near_duplicate,
+        )
+        self.index = annoy_index.load(
+            self.embedding.artefact("index").path("index.ann"),
+            self.vectors.shape[1],
+            job.embedding_recipe.metric,
+        )
+        self.search_k = int(self.embedding.document("index")["search_k"])
+
+    def of_split(self, name: str) -> np.ndarray:
+        """Positions of a split's samples, or of all."""
+        return np.flatnonzero((self.split == name) | (name == "all"))
+
+    def pair(self, queries: str, gallery: str) -> dict[str, Any]:
+        """Class coincidence of one split's samples among another's."""
+        everything = queries == gallery == "all"
+        found = self.graph if everything else self.embedding.neighbours_between(queries, gallery)
+        asked, among = found.queries, self.of_split(gallery)
+        metric, stem = self.job.embedding_recipe.metric, f"{queries}_{gallery}"
+        clean, affected = coincidence.without(
+            self.vectors,
+            found.positions,
+            asked,
+            among,
+            self.k,
+            metric,
+            pairs=self.duplicates,
+            groups=self.groups,
+        )
+        np.save(self.job.out / f"{stem}.clean.npy", clean)
+        allowed = np.zeros(len(self.labels), bool)
+        allowed[among] = True
+        answered = annoy_index.answers(
+            self.index, self.vectors[asked], self.k, self.search_k, allowed, asked
+        )
+        np.save(self.job.out / f"{stem}.annoy.npy", answered)
+        level = coincidence.chance(
+            self.labels[asked], self.labels[among], within=everything, n_classes=self._classes
+        )
+        return {
+            "queries": len(asked),
+            "gallery": len(among),
+            "chance": {
+                "overall": level.overall,
+                "macro": level.macro,
+                "classes": [None if np.isnan(x) else float(x) for x in level.classes],
+            },
+            **self._rates(asked, found.positions),
+            "annoy": self._rates(asked, answered),
+            "clean": {**self._rates(asked, clean), "affected": affected},
+        }
+
+    @property
+    def _classes(self) -> int:
+        return len(self.job.workspace.dataset.classes)
+
+    def _rates(self, asked: np.ndarray, positions: np.ndarray) -> dict[str, Any]:
+        labels = self.labels[asked]
+        shares = coincidence.shares(labels, positions, self.labels)
+        return {
+            name: _written(coincidence.curve(shares, labels, macro=name == "macro"))
+            for name in ("overall", "macro")
+        }
+
+    def protocol(self) -> list[dict[str, Any]]:
+        """The studies' own figures, on test as there."""
+        rows = self.of_split("test")
+        figures = []
+        for batch in studies.BATCHES:
+            for k in (10, 20):
+                try:
+                    found = studies.batch_protocol(
+                        self.vectors[rows], self.labels[rows], batch=batch, k=k
+                    )
+                except ValueError:
+                    continue  # fewer test images than answers: there is no such figure
+                figures.append(
+                    {
+                        "batch": batch,
+                        "k": k,
+                        "value": found.value,
+                        "without_query": found.without_query,
+                        "queries": found.queries,
+                        "hits": found.hits.tolist(),
+                        "answers": found.answers.tolist(),
+                    }
+                )
+        return figures
+
+
+def _written(curve: coincidence.Curve) -> dict[str, Any]:
+    """A curve at the numbers of neighbours that are written down, as far as it goes."""
+    return {
+        str(k): {
+            "value": float(curve.value[k - 1]),
+            "low": float(curve.low[k - 1]),
+            "high": float(curve.high[k - 1]),
+            "n": int(curve.n[k - 1]),
+        }
+        for k in _AT
+        if k <= len(curve.k) and not np.isnan(curve.value[k - 1])
+    }
+
+
+STAGE = Stage(
+    name="retrieval",
+    version=1,
+    scope="embedding",
+    reads=("samples", "inputs", "vectors", "neighbours", "index"),
+    unit="images",
+    settings=settings,
+    work=work,
+)

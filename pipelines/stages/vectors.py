@@ -1,0 +1,64 @@
+"""Stage ``vectors``: one vector a sample, from whatever the embedding's recipe names.
+
+Writes ``vectors.npy`` (n, dim) float32 and ``embedding.json``, and what embeds further images the
+same way later (an encoder, or its weights). Networks that are trained for it go on from their last
+finished epoch after a stop, and the embedding of the samples from its last finished batch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cache.artefact import write_json
+from pipelines.methods import embedding
+from pipelines.recipe import EmbeddingBase, Recipe
+from pipelines.stages.base import Job, Outcome, Stage
+
+_READS = {
+    "layer": ("samples", "inputs", "train"),
+    "backbone": ("samples",),
+}
+"""Stages whose artefacts a kind of embedding reads; the other kinds read ``_PIXELS``."""
+
+_PIXELS = ("samples", "inputs")
+
+
+def settings(recipe: Recipe, run: str, embedding: str) -> Any:
+    """What the recipe says about the vectors themselves, not about what comes of them."""
+    chosen = recipe.runs[run].embeddings[embedding]
+    return chosen.model_dump(mode="json", exclude=set(EmbeddingBase.model_fields))
+
+
+def reads(recipe: Recipe, run: str, embedding: str) -> tuple[str, ...]:
+    """Only the kind ``layer`` hangs on the training."""
+    return _READS.get(recipe.runs[run].embeddings[embedding].kind, _PIXELS)
+
+
+def work(job: Job) -> Outcome:
+    """Train what has to be trained, then embed every sample.
+
+    Raises:
+        RecipeError: The embedding does not fit the data or the model.
+        StageError: Weights cannot be had, or a training diverged.
+    """
+    document = embedding.compute(
+        job.its_run,
+        str(job.embedding),
+        job.embedding_recipe,
+        work=job.work,
+        out=job.out,
+        progress=job.progress,
+    )
+    write_json(job.out / "embedding.json", document)
+    return Outcome(rows=job.workspace.artefact("samples").manifest.rows)
+
+
+STAGE = Stage(
+    name="vectors",
+    version=1,
+    scope="embedding",
+    reads=reads,
+    unit="images",
+    settings=settings,
+    work=work,
+)
