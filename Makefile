@@ -6,14 +6,13 @@ BIN    := $(VENV)/bin
 PORT   ?= 8501
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint format install clean
+.PHONY: help demo serve test bench lint format install clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.installed ## Make the workspaces digits and transients, then serve the dashboard
-	$(BIN)/python -m pipelines run digits
-	$(BIN)/python -m pipelines run transients
+	$(BIN)/python -m pipelines run digits transients
 	@$(MAKE) --no-print-directory serve
 
 serve: $(VENV)/.installed ## Serve the dashboard on http://localhost:8501 (PORT=... for another)
@@ -22,6 +21,9 @@ serve: $(VENV)/.installed ## Serve the dashboard on http://localhost:8501 (PORT=
 test: $(VENV)/.installed-dev ## Run every test, those in a real browser included
 	@sh scripts/chromium.sh
 	$(BIN)/python -m pytest
+
+bench: $(VENV)/.installed ## Measure every claim of speed and memory (half an hour)
+	$(BIN)/python -m benchmarks.all
 
 lint: $(VENV)/.installed-dev ## Check style, types and who may import whom
 	$(BIN)/ruff check .

@@ -36,6 +36,13 @@ err = Console(stderr=True)
 RecipeArgument = Annotated[
     str, typer.Argument(help="A recipe that comes with Centauro (see 'list'), or a YAML file.")
 ]
+RecipesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RECIPE...",
+        help="Recipes that come with Centauro (see 'list'), or YAML files; made one after another.",
+    ),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -65,7 +72,7 @@ def _told() -> Iterator[None]:
 
 @app.command()
 def run(
-    recipe: RecipeArgument,
+    recipes: RecipesArgument,
     sets: SetOption = None,
     only: Annotated[
         str | None,
@@ -77,13 +84,13 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Make again what already stands.")] = False,
     cache: CacheOption = None,
 ) -> None:
-    """Make everything a recipe asks for, skipping what stands already.
+    """Make everything that recipes ask for, skipping what stands already.
 
     An interrupted run goes on where it broke off when the same command is given again.
 
     Examples:
 
-        python -m pipelines run digits
+        python -m pipelines run digits transients
 
         python -m pipelines run folder --set dataset.root=~/photos --set name=photos
 
@@ -91,21 +98,22 @@ def run(
     """
     _use_cache(cache)
     with _told():
-        loaded = load_recipe(recipe, tuple(sets or ()))
-        # What follows pulls in the stages; a mistake in the recipe is told without that wait.
+        loaded = {recipe: load_recipe(recipe, tuple(sets or ())) for recipe in recipes}
+        # What follows pulls in the stages; a mistake in a recipe is told without that wait.
         from pipelines.progress import Bars
         from pipelines.runner import run_recipe
 
-        with Bars(out) as bars:
-            run_recipe(
-                loaded,
-                bars,
-                command=_command(recipe, sets, cache),
-                reference=recipe,
-                only=only,
-                force=force,
-            )
-        _print_results(open_workspace(loaded.name))
+        for recipe, document in loaded.items():
+            with Bars(out) as bars:
+                run_recipe(
+                    document,
+                    bars,
+                    command=_command(recipe, sets, cache),
+                    reference=recipe,
+                    only=only,
+                    force=force,
+                )
+            _print_results(open_workspace(document.name))
 
 
 @app.command()

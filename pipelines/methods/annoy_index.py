@@ -90,7 +90,6 @@ def build(
     trees: int,
     metric: Metric = "euclidean",
     seed: int = 0,
-    progress: Progress | None = None,
 ) -> None:
     """Write the index of all vectors; item numbers are their positions.
 
@@ -100,19 +99,14 @@ def build(
         trees: At least 1.
         metric: ``euclidean`` or ``cosine``.
         seed: Same seed, same file.
-        progress: Called with the vectors added and their number.
     """
     index = AnnoyIndex(vectors.shape[1], _KIND[metric])
     index.set_seed(seed)
     for position, vector in enumerate(vectors):
         index.add_item(position, vector)
-        if progress and position % 1024 == 1023:
-            progress(position + 1, len(vectors))
     # One thread: with more, which tree comes first is left to chance.
     index.build(trees, 1)
     index.save(str(path))
-    if progress:
-        progress(len(vectors), len(vectors))
 
 
 def load(path: Path, dim: int, metric: Metric = "euclidean") -> AnnoyIndex:

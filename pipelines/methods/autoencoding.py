@@ -11,7 +11,7 @@ import numpy as np
 from cache.artefact import write_json
 from pipelines.errors import RecipeError
 from pipelines.methods import epochs
-from pipelines.methods.backend import load_tensorflow
+from pipelines.methods.backend import load_tensorflow, traced
 from pipelines.methods.encoders import FILES
 from pipelines.methods.feeding import Inputs
 from pipelines.methods.fitting import Progress, Task, fit
@@ -136,7 +136,7 @@ def _error_of(model: Any, inputs: Inputs) -> Callable[[np.ndarray], float]:
         drawn, wanted = model(images, training=False)
         return tf.reduce_mean(tf.square(drawn - wanted), axis=[1, 2, 3])
 
-    error = tf.function(errors, input_signature=[tf.TensorSpec((None, *inputs.shape), tf.float32)])
+    error = traced(errors, tf.TensorSpec((None, *inputs.shape), tf.float32))
 
     def measure(rows: np.ndarray) -> float:
         total = 0.0

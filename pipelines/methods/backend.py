@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 
 def load_tensorflow() -> None:
@@ -25,6 +26,30 @@ def load_tensorflow() -> None:
         # Touching the devices now makes their notes fall into the same silence.
         tensorflow.config.list_physical_devices()
         keras.backend.clear_session()
+
+
+def traced(function: Callable[..., Any], *signature: Any) -> Callable[..., Any]:
+    """Compile a function on tensors once, for one signature.
+
+    The same line of code may be compiled for one model after the other; ``tf.function`` alone
+    takes that for a mistake and warns.
+
+    Args:
+        function: Takes and gives tensors. The models that it calls live as long as the result.
+        *signature: A ``tf.TensorSpec`` an argument.
+
+    Returns:
+        The compiled function, of tensors or arrays.
+    """
+    import tensorflow as tf
+
+    # The compiled graph holds its variables weakly, so the function has to be kept beside it.
+    kept = function, tf.function(function).get_concrete_function(*signature)
+
+    def call(*values: Any) -> Any:
+        return kept[1](*(tf.convert_to_tensor(value) for value in values))
+
+    return call
 
 
 @contextlib.contextmanager

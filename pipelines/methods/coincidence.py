@@ -20,6 +20,7 @@ from pipelines.methods.neighbours import Metric, exact
 RESAMPLES = 1000
 
 _AT_ONCE = 200
+_MANY = 3000
 _PARTS = 8
 
 
@@ -127,6 +128,10 @@ def curve(
         sums, counts = some.sum(axis=0), mask.sum(axis=0)
         total += np.divide(sums, counts, out=np.zeros(ranks), where=counts > 0)
         classes += counts > 0
+        if len(rows) > _MANY and mask.all():
+            drawn += _drawn_in_heaps(rng, some, resamples)
+            there += 1
+            continue
         for start in range(0, resamples, _AT_ONCE):
             part = slice(start, min(start + _AT_ONCE, resamples))
             weights = _weights(rng, part.stop - start, len(rows))
@@ -211,17 +216,17 @@ def paired(first: np.ndarray, second: np.ndarray, seed: int = 0) -> Compared:
         unknown = float("nan")
         return Compared(Difference(unknown, unknown, unknown), 1.0, 0)
     rng = np.random.default_rng(seed)
-    means, extreme, flips = [], 0, 10 * RESAMPLES
-    for _ in range(0, RESAMPLES, _AT_ONCE):
-        means.append(_weights(rng, _AT_ONCE, len(gaps)) @ gaps / len(gaps))
+    # Shares at one k have few values: whole heaps of equal differences are drawn, and flipped.
+    values, counts = np.unique(gaps.round(6), return_counts=True)
+    means = rng.multinomial(len(gaps), counts / len(gaps), RESAMPLES) @ values / len(gaps)
+    sizes, counts = np.unique(np.abs(gaps[gaps != 0]).round(6), return_counts=True)
     # Equal sums may differ in their last digits by the order of their terms.
-    bar = abs(gaps.sum()) * (1 - 1e-9)
-    changed = gaps[gaps != 0]
+    bar, flips, extreme = abs(gaps.round(6).sum()) * (1 - 1e-9) - 1e-9, 10 * RESAMPLES, 0
     for _ in range(0, flips, _AT_ONCE):
-        signs = rng.integers(0, 2, (_AT_ONCE, len(changed)), np.int8)
-        extreme += int(np.count_nonzero(np.abs((2.0 * signs - 1.0) @ changed) >= bar))
+        signs = 2 * rng.binomial(counts, 0.5, (_AT_ONCE, len(counts))) - counts
+        extreme += int(np.count_nonzero(np.abs(signs @ sizes) >= bar))
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
+    low, high = np.quantile(means, [tail, 1 - tail])
     difference = Difference(float(gaps.mean()), float(low), float(high))
     return Compared(difference, (extreme + 1) / (flips + 1), len(gaps))
 
@@ -313,6 +318,20 @@ class _Related:
             sizes = np.bincount(codes[codes >= 0], minlength=1)
             most += np.where(own >= 0, sizes[own], 0)
         return most
+
+
+def _drawn_in_heaps(rng: np.random.Generator, values: np.ndarray, resamples: int) -> np.ndarray:
+    """Column means of bootstrap resamples, (resamples, k), each column drawn for itself.
+
+    At k neighbours there are no more than k + 1 different shares: how many of each a resample
+    holds is drawn at once, in a time that does not grow with the queries.
+    """
+    means = np.empty((resamples, values.shape[1]))
+    for column in range(values.shape[1]):
+        heaps, counts = np.unique(values[:, column], return_counts=True)
+        drawn = rng.multinomial(len(values), counts / len(values), resamples)
+        means[:, column] = drawn @ heaps / len(values)
+    return means
 
 
 def _weights(rng: np.random.Generator, resamples: int, count: int) -> np.ndarray:

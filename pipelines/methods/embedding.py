@@ -1,33 +1,22 @@
-"""Embedding all samples of a run: makes the encoder of a recipe, then its vectors, in batches.
-
-Vectors are written batch by batch to a file in the work folder, with a note of how far it has
-come, so that an embedding that was broken off goes on from its last noted batch and ends with the
-same bits: every batch has the same shape, the last one filled up with zeros.
-"""
+"""The embeddings of a recipe: makes the encoder that it names, then the vector of every sample."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cache import SPLITS, Run
-from cache.artefact import read_json, write_json
-from cache.errors import CorruptArtefactError
 from cache.store import load_array
-from pipelines.errors import RecipeError, StageError
+from pipelines.errors import RecipeError
 from pipelines.methods import autoencoding, backbones, encoders, epochs, pixel_pca, siamese
+from pipelines.methods.batching import Read, batch_size_for, embed, reader_of, seconds_noted
 from pipelines.methods.encoders import FILES, Encoder
 from pipelines.methods.feeding import open_inputs
 from pipelines.methods.fitting import Progress
 from pipelines.methods.memory import give_back
-from pipelines.methods.parallel import in_order, one_ahead
+from pipelines.methods.parallel import in_order
 from pipelines.methods.reading import pixel_reader
 from pipelines.recipe import EmbeddingBase
 
@@ -41,14 +30,7 @@ if TYPE_CHECKING:
         SiameseEmbedding,
     )
 
-Read = Callable[[int, int], np.ndarray]
-"""Images start … stop - 1, float32 (stop - start, height, width, channels)."""
-
-_VALUES = 2_000_000
-_MOST_IMAGES = 256
-_NOTE = "embedded.json"
 _VECTORS = "vectors.npy"
-_SECONDS_BETWEEN_NOTES = 5.0
 _TRAINING_SHARE = 0.8
 
 
@@ -93,11 +75,13 @@ def compute(
         progress(share * total * done / whole, total)
 
     def embedding(done: float, whole: int) -> None:
-        progress(share * total + (1 - share) * done, whole)
+        progress(min(share * total + (1 - share) * done, whole), whole)
 
     made = _make(run, settings, where, work, out, training)
     encoder = encoders.load(run, name, settings.kind, own, out)
-    batch_size = settings.batch_size if settings.kind == "backbone" else _batch_size(encoder)
+    batch_size = (
+        settings.batch_size if settings.kind == "backbone" else batch_size_for(encoder.shape)
+    )
     milliseconds = embed(
         encoder,
         _reader(run, encoder, settings.kind),
@@ -122,71 +106,6 @@ def compute(
         "batch_size": batch_size,
         **made,
     }
-
-
-def embed(
-    encoder: Encoder,
-    read: Read,
-    total: int,
-    path: Path,
-    *,
-    work: Path,
-    batch_size: int,
-    progress: Progress = lambda done, total: None,
-) -> float:
-    """Write the vectors of all images, going on from where the work folder stands.
-
-    Args:
-        encoder: Embeds a batch.
-        read: Gives the images of a range.
-        total: How many images there are, at least one.
-        path: Where the vectors go: ``.npy`` (total, dim) float32.
-        work: Folder that outlives a stop.
-        batch_size: Images a batch; the encoder never gets another number.
-        progress: Called with how many are done, and ``total``.
-
-    Returns:
-        Milliseconds an image, reading included.
-
-    Raises:
-        StageError: A vector is not finite.
-    """
-    partial_path, note = work / _VECTORS, work / _NOTE
-    shape = {"total": total, "dim": encoder.dim, "batch_size": batch_size}
-    first, seconds = _noted(note, shape)
-    if not first:
-        partial_path.unlink(missing_ok=True)
-        empty = np.lib.format.open_memmap(
-            partial_path, mode="w+", dtype=np.float32, shape=(total, encoder.dim)
-        )
-        del empty
-    offset = partial_path.stat().st_size - total * encoder.dim * 4
-    starts = range(first, total, batch_size)
-
-    def batch(index: int) -> np.ndarray:
-        start = starts[index]
-        images = read(start, min(start + batch_size, total))
-        missing = batch_size - len(images)
-        return np.concatenate([images, np.zeros((missing, *encoder.shape), np.float32)])
-
-    with partial_path.open("r+b") as file:
-        noted = begun = time.perf_counter()
-        for start, images in zip(starts, one_ahead(batch, len(starts)), strict=True):
-            stop = min(start + batch_size, total)
-            vectors = np.ascontiguousarray(encoder(images)[: stop - start], np.float32)
-            _refuse_infinite(encoder, vectors)
-            file.seek(offset + start * encoder.dim * 4)
-            file.write(vectors.tobytes())
-            progress(stop, total)
-            now = time.perf_counter()
-            if now - noted > _SECONDS_BETWEEN_NOTES or stop == total:
-                # What is noted as done must be on disk before the note is.
-                file.flush()
-                os.fsync(file.fileno())
-                write_json(note, {**shape, "done": stop, "seconds": seconds + now - begun})
-                noted = now
-    _put(partial_path, path)
-    return 1000 * _noted(note, shape)[1] / total
 
 
 def _make(
@@ -240,12 +159,7 @@ def _make_pixels(run: Run, settings: PixelsEmbedding, out: Path) -> dict[str, An
             "Lower the shares in dataset.splits."
         )
 
-    def read(rows: np.ndarray) -> np.ndarray:
-        images = inputs.batch(rows)
-        give_back(inputs.array)
-        return images
-
-    fitted = pixel_pca.fit(read, inputs.shape, train, settings.dim)
+    fitted = pixel_pca.fit(reader_of(inputs), inputs.shape, train, settings.dim)
     fitted.save(out / FILES["pixels"])
     return {
         "about": f"Standardised pixels, reduced to {len(fitted.components)} principal components "
@@ -319,20 +233,15 @@ def _labelled(run: Run) -> siamese.Labelled:
 def _reader(run: Run, encoder: Encoder, kind: str) -> Read:
     """Reads what the encoder embeds, and keeps none of it in memory."""
     if kind != "backbone":
-        inputs = open_inputs(run.workspace, run.name)
-
-        def prepared(start: int, stop: int) -> np.ndarray:
-            images = inputs.batch(np.arange(start, stop))
-            give_back(inputs.array)
-            return images
-
-        return prepared
+        return reader_of(open_inputs(run.workspace, run.name))
     mapped = run.workspace.images()
     one = pixel_reader(run.workspace) if mapped is None else mapped.__getitem__
 
-    def own(start: int, stop: int) -> np.ndarray:
-        prepare = partial(_prepared, encoder, one, start)
-        images = np.stack(list(in_order(prepare, stop - start, threads=True)))
+    def own(rows: np.ndarray) -> np.ndarray:
+        def prepared(index: int) -> np.ndarray:
+            return encoder.prepare(one(int(rows[index])))
+
+        images = np.stack(list(in_order(prepared, len(rows), threads=True)))
         if mapped is not None:
             give_back(mapped)
         return images
@@ -340,53 +249,9 @@ def _reader(run: Run, encoder: Encoder, kind: str) -> Read:
     return own
 
 
-def _prepared(
-    encoder: Encoder, read: Callable[[int], np.ndarray], start: int, index: int
-) -> np.ndarray:
-    return encoder.prepare(read(start + index))
-
-
-def _batch_size(encoder: Encoder) -> int:
-    """A power of two; fewer the larger the images are."""
-    height, width, channels = encoder.shape
-    fitting = max(1, _VALUES // (height * width * channels))
-    return min(_MOST_IMAGES, max(8, 1 << (fitting.bit_length() - 1)))
-
-
-def _noted(note: Path, shape: dict[str, int]) -> tuple[int, float]:
-    """How many vectors are written for good, and how many seconds they took."""
-    if not note.is_file():
-        return 0, 0.0
-    try:
-        document = read_json(note)
-    except CorruptArtefactError:
-        return 0, 0.0
-    if {key: document.get(key) for key in shape} != shape:
-        return 0, 0.0
-    return int(document["done"]), float(document["seconds"])
-
-
 def _count_earlier_attempts(work: Path) -> None:
     """Tell the runner how many seconds earlier, interrupted attempts took."""
     seconds = sum(epochs.row_of(folder)["seconds"] for folder in epochs.finished(work))
-    if (work / _NOTE).is_file():
-        seconds += read_json(work / _NOTE)["seconds"]
+    seconds += seconds_noted(work)
     if seconds:
         (work / "seconds").write_text(str(seconds), encoding="ascii")
-
-
-def _refuse_infinite(encoder: Encoder, vectors: np.ndarray) -> None:
-    if not np.isfinite(vectors).all():
-        raise StageError(
-            f"The embedding '{encoder.name}' gave vectors that are not numbers (NaN or infinite). "
-            "The weights of its network are not finite: train it again at a lower learning rate."
-        )
-
-
-def _put(source: Path, target: Path) -> None:
-    """Give a file a second name, so that it outlives its artefact; copy it where that cannot be."""
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

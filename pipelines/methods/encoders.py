@@ -19,7 +19,7 @@ from cache.artefact import read_json
 from cache.embeddings import open_embedding
 from pipelines.errors import RecipeError
 from pipelines.methods import backbones, pixel_pca, pixels
-from pipelines.methods.backend import load_tensorflow
+from pipelines.methods.backend import load_tensorflow, traced
 from pipelines.methods.reading import taken_channels
 
 FILES = {
@@ -186,10 +186,9 @@ def compiled(
     """
     import tensorflow as tf
 
-    shape = model.inputs[0].shape[1:]
-    call = tf.function(
+    call = traced(
         lambda images: model(before(images), training=False),
-        input_signature=[tf.TensorSpec((None, *shape), tf.float32)],
+        tf.TensorSpec((None, *model.inputs[0].shape[1:]), tf.float32),
     )
 
     def forward(images: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from cache import Workspace
 from cache.artefact import read_json
 from cache.store import load_array
 from pipelines.methods import pixels
+from pipelines.methods.backend import traced
 from pipelines.methods.reading import taken_channels
 
 
@@ -139,9 +140,9 @@ def predictor(model: Any, inputs: Inputs, batch_size: int = 256) -> Callable[...
     """
     import tensorflow as tf
 
-    forward = tf.function(
+    forward = traced(
         lambda images: model(images, training=False),
-        input_signature=[tf.TensorSpec((None, *inputs.shape), tf.float32)],
+        tf.TensorSpec((None, *inputs.shape), tf.float32),
     )
     total = len(inputs)
     batches = tf.data.Dataset.from_tensor_slices(np.arange(total)).batch(batch_size)

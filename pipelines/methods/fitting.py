@@ -15,6 +15,7 @@ import pandas as pd
 
 from pipelines.errors import StageError
 from pipelines.methods import epochs
+from pipelines.methods.backend import traced
 from pipelines.methods.parallel import one_ahead
 
 Progress = Callable[[float, int], None]
@@ -147,7 +148,7 @@ def _training_step(task: Task, optimizer: Any) -> Callable[..., Any]:
     # Without a signature, the smaller last batch of an epoch would be traced once more.
     example = task.batch(1, 0)
     signature = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in example]
-    return tf.function(step, input_signature=signature)  # type: ignore[no-any-return]
+    return traced(step, *signature)
 
 
 def _standing(done: list[Path], settings: Settings) -> tuple[int, str | None]:

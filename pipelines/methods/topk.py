@@ -119,11 +119,8 @@ def scan_rows(
     width = products.shape[1]
     for row in range(products.shape[0]):
         line, own = products[row], exclude[row]
-        scores, positions, threshold = (
-            found.scores[row],
-            found.positions[row],
-            found.thresholds[row],
-        )
+        scores, positions = found.scores[row], found.positions[row]
+        threshold = found.thresholds[row]
         for start in range(0, width, _CHUNK):
             stop = min(start + _CHUNK, width)
             least = HIGHEST
@@ -235,7 +232,7 @@ def _reduce(
     for place in range(count):
         norms = gallery.norms[positions[place]] + queries.norms[row]
         upper[place] = scores[place] + 2 * c * norms
-    threshold = _smallest(upper, k)
+    threshold = min(_smallest(upper, k), found.thresholds[row])
     kept = 0
     for place in range(count):
         if scores[place] <= threshold:

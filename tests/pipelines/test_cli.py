@@ -140,7 +140,7 @@ class TestCheck:
         result = command("check", "digits", "--set", "runs.compact.epochs=3")
         assert result.exit_code == 0
         assert result.stdout == (
-            "The recipe 'digits' is in order: 2 runs on a dataset of kind 'digits', 8 stages.\n"
+            "The recipe 'digits' is in order: 2 runs on a dataset of kind 'digits', 38 stages.\n"
         )
         assert not cache.exists()
 
@@ -218,6 +218,18 @@ class TestRun:
         assert "'thumbnails' reads what does not stand" in result.stderr
         assert "samples (missing)" in result.stderr
         assert f"python -m pipelines run {recipe}" in result.stderr
+
+    def test_several_recipes_are_made_one_after_another(
+        self, tmp_path: Path, cache: Path, recipe: Path
+    ) -> None:
+        other = tmp_path / "other.yaml"
+        other.write_text(recipe.read_text().replace("name: stamps", "name: more"))
+        assert command("run", str(recipe), str(other), "--only", "samples").exit_code == 0
+        assert {path.name for path in cache.iterdir()} == {"stamps", "more"}
+        # A mistake in the last is told before the first is begun.
+        other.write_text("name: more")
+        result = command("run", str(recipe), str(other), "--set", "name=third")
+        assert result.exit_code == 1 and not (cache / "third").exists()
 
     def test_what_is_typed_is_remembered(self, tmp_path: Path, recipe: Path, cache: Path) -> None:
         elsewhere = tmp_path / "other place"

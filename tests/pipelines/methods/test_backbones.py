@@ -11,9 +11,9 @@ import pytest
 
 from pipelines.errors import RecipeError, StageError
 from pipelines.methods import backbones
-from pipelines.methods.backbones import BACKBONES
+from pipelines.methods.backbones import BACKBONES, Backbone
 from pipelines.methods.encoders import compiled
-from pipelines.recipe.embedding import Backbone
+from pipelines.recipe import embedding as recipe
 
 WHERE = "runs.cnn.embeddings.net"
 SMALL = "MobileNetV2"
@@ -24,7 +24,7 @@ def dataset(*channels: str, views: tuple[str, ...] = ("image",)) -> Any:
 
 
 def test_every_backbone_of_the_recipe_is_known() -> None:
-    assert set(get_args(Backbone)) == set(BACKBONES)
+    assert set(get_args(recipe.Backbone)) == set(BACKBONES)
 
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))
@@ -107,21 +107,22 @@ def test_grey_is_repeated() -> None:
 @pytest.fixture
 def images(monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
     """Images for small networks: real backbones are too slow at their own size."""
-    monkeypatch.setitem(BACKBONES, SMALL, backbones.Backbone("mobilenet_v2", 32))
-    return np.random.default_rng(0).random((2, 32, 32, 3)).astype(np.float32)
+    for name in (SMALL, "VGG16"):
+        monkeypatch.setitem(BACKBONES, name, Backbone(BACKBONES[name].module, 64))
+    return np.random.default_rng(0).random((2, 64, 64, 3)).astype(np.float32)
 
 
 def test_pooling_and_weights_are_each_their_own(images: np.ndarray, tmp_path: Path) -> None:
     """Mistake B16: "avg" features that are max features, because both share one network."""
-    mean, largest = (backbones.make(SMALL, pooling, "none", WHERE) for pooling in ("avg", "max"))
+    mean, largest = (backbones.make("VGG16", pooling, "none", WHERE) for pooling in ("avg", "max"))
     for one, other in zip(mean.get_weights(), largest.get_weights(), strict=True):
         assert (one == other).all()  # random, but always the same
     vectors = [compiled(model)(images) for model in (mean, largest)]
-    assert vectors[0].shape == vectors[1].shape == (2, 1280)
+    assert vectors[0].shape == vectors[1].shape == (2, 512)
     assert (vectors[0] <= vectors[1]).all()
     assert (vectors[0] < vectors[1]).any()
     mean.save_weights(tmp_path / "net.weights.h5")
-    again = backbones.rebuild(SMALL, "avg", tmp_path / "net.weights.h5")
+    again = backbones.rebuild("VGG16", "avg", tmp_path / "net.weights.h5")
     assert (compiled(again)(images) == vectors[0]).all()
 
 

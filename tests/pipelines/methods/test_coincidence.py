@@ -92,6 +92,18 @@ def test_the_interval_is_that_of_a_mean() -> None:
     np.testing.assert_array_equal(found.low, again.low)
 
 
+def test_many_queries_are_drawn_in_heaps_to_the_same_interval() -> None:
+    rng = np.random.default_rng(0)
+    shares = (rng.binomial(5, 0.3, (3001, 2)) / 5).astype(np.float32)
+    whole = coincidence.curve(shares, np.zeros(3001, int))
+    one_by_one = coincidence.curve(np.vstack([shares, [[np.nan] * 2]]), np.zeros(3002, int))
+    assert whole.value == pytest.approx(one_by_one.value)
+    assert whole.low == pytest.approx(one_by_one.low, abs=0.001)
+    assert whole.high == pytest.approx(one_by_one.high, abs=0.001)
+    half = 1.96 * shares[:, 0].std() / np.sqrt(3001)
+    assert whole.high[0] - whole.value[0] == pytest.approx(half, rel=0.15)
+
+
 def test_queries_without_so_many_neighbours_are_left_out() -> None:
     shares = np.array([[1, 0.5], [0, np.nan], [np.nan, np.nan]], np.float32)
     found = coincidence.curve(shares, np.array([0, 1, 1]), macro=True)

@@ -23,9 +23,8 @@ class StoppedError(Exception):
 
 
 def settings(**changed: Any) -> Any:
-    return SimpleNamespace(
-        **{"epochs": 4, "learning_rate": 0.1, "patience": 9, "seed": 5} | changed
-    )
+    usual = {"epochs": 4, "learning_rate": 0.1, "patience": 9, "seed": 5}
+    return SimpleNamespace(**usual | changed)
 
 
 def train(
@@ -109,7 +108,5 @@ def test_without_val_the_last_epoch_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_diverging_training_says_so(tmp_path: Path) -> None:
-    with pytest.raises(
-        StageError, match=r"embeddings\.small diverged.*embeddings\.small\.learning"
-    ):
+    with pytest.raises(StageError, match=r"small diverged.*embeddings\.small\.learning_rate"):
         train(tmp_path, learning_rate=1e30, epochs=8)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -46,17 +47,22 @@ grids = st.tuples(st.integers(1, 40), st.integers(1, 4)).flatmap(
 )
 
 
-@given(grids, st.integers(1, 45), st.sampled_from([3, 7, 1000]))
+@given(
+    grids,
+    st.integers(1, 45),
+    st.sampled_from([3, 7, 1000]),
+    st.sampled_from(["euclidean", "cosine"]),
+)
 @settings(max_examples=40)
 def test_all_nearest_is_brute_force_to_the_last_tie(
-    vectors: np.ndarray, k: int, block: int
+    vectors: np.ndarray, k: int, block: int, metric: Metric
 ) -> None:
     own = np.arange(len(vectors))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vector_space, "BLOCK", block)
-        graph = all_nearest(vectors, k)
-        asked = exact(vectors, vectors, k, "euclidean", own)
-    positions, distances = brute_force(vectors, vectors, k, "euclidean", own)
+        graph = all_nearest(vectors, k, metric)
+        asked = exact(vectors, vectors, k, metric, own)
+    positions, distances = brute_force(vectors, vectors, k, metric, own)
     assert graph.method == "exact" and graph.recall is None
     for found in (graph, asked):
         assert np.array_equal(found.positions, positions)
@@ -76,8 +82,7 @@ def test_one_query_is_a_row_of_the_exact_search(
         there = int((row.positions >= 0).sum())
         assert one.positions.dtype == np.int32 and one.positions.shape == (there,)
         np.testing.assert_array_equal(one.distances, row.distances[0, :there])
-        if metric == "euclidean":
-            assert np.array_equal(one.positions, row.positions[0, :there])
+        assert np.array_equal(one.positions, row.positions[0, :there])
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
@@ -225,6 +230,18 @@ def test_progress_ends_at_its_total() -> None:
         patch.setattr(vector_space, "BLOCK", 16)
         all_nearest(blobs(50, 3), 2, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(done, 10) for done in range(1, 11)]
+
+
+def test_a_page_that_asks_one_query_compiles_nothing() -> None:
+    code = """
+import sys
+import numpy as np
+from pipelines.methods import annoy_index, coincidence, neighbours
+neighbours.one_query(np.ones(3, np.float32), np.eye(3, dtype=np.float32), 2)
+heavy = {"numba", "pynndescent", "umap", "tensorflow"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_what_cannot_be_searched_is_refused() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,13 @@ import pytest
 from cache import Dataset, Workspace
 from cache.errors import CacheError
 from pipelines.methods import pixels
-from pipelines.methods.reading import channel_positions, pixel_reader, read_file, taken_channels
+from pipelines.methods.reading import (
+    as_sample,
+    channel_positions,
+    pixel_reader,
+    read_file,
+    taken_channels,
+)
 
 MakeFolder = Callable[[Mapping[str, Any]], Path]
 RunStages = Callable[..., Workspace]
@@ -135,3 +142,29 @@ class TestChannels:
         assert taken_channels(dataset, names) == taken
         image = np.zeros((2, 2, len(channels)), np.uint8)
         assert pixels.to_channels(image, taken).shape == (2, 2, len(names))
+
+
+def dataset_of(dtype: str, *channels: str) -> Any:
+    return SimpleNamespace(dtype=dtype, channels=channels)
+
+
+def test_a_picture_becomes_a_sample_of_the_dataset() -> None:
+    grey = as_sample(GREY[..., None], dataset_of("uint16", "red", "green", "blue"))
+    assert grey.shape == (10, 14, 3)
+    assert grey.dtype == np.uint16
+    assert (grey == GREY[..., None].astype(np.uint16) * 257).all()
+    assert as_sample(COLOUR, dataset_of("uint8", "grey")).shape == (12, 8, 1)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "there", "message"),
+    [
+        (np.uint8, ("a", "b", "c", "d"), "4 channels: a, b, c, d"),
+        (np.uint16, ("grey",), r"are uint8\. Received: uint16 pixels\. .* 8 bits"),
+    ],
+)
+def test_a_picture_that_cannot_become_one_is_refused(
+    dtype: Any, there: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        as_sample(GREY[..., None].astype(dtype), dataset_of("uint8", *there))
