@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from cache import Workspace
-from dashboard import selection
+from dashboard import embedding_data, selection
 from dashboard.filters import IN_CLASS, View
 from dashboard.images import thumbnail_url
 from dashboard.widgets import number
@@ -222,10 +222,18 @@ def _gallery(
         tile_size=size,
         pixelated=0 < longest <= SMALL,
         selectable=False,
+        searchable=_searchable(workspace),
     )
+    if event.similar is not None:
+        selection.go("similarity", image=event.similar.partition("/")[0])
     if event.opened is not None:
         selection.open_image(event.opened.partition("/")[0])
         st.rerun()
+
+
+def _searchable(workspace: Workspace) -> bool:
+    """Whether the selected run can say which images are similar."""
+    return bool(workspace.runs()) and embedding_data.searchable(selection.run())
 
 
 def _tiles(

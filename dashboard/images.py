@@ -41,12 +41,14 @@ OPEN_WORKSPACES = 8
 """How many workspaces stay open at a time; the least recently used is closed first."""
 
 _DIGITS = 8
-_FOR_GOOD = {
+
+FOR_GOOD = {
     "Cache-Control": "public, max-age=31536000, immutable",
     # No other site may show what is served here, the images of patients for instance.
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
+"""Headers of an answer that never changes."""
 
 
 def routes() -> list[Route]:
@@ -70,6 +72,11 @@ def thumbnail_url(workspace: Workspace, sample_id: str, view: str | None = None)
         MissingArtefactError: The thumbnails have not been made yet.
     """
     return _url("thumbnails", workspace.artefact("thumbnails"), workspace, sample_id, view)
+
+
+def thumbnail_base(workspace: Workspace, view: str | None = None) -> str:
+    """Link to the thumbnails of a view, up to the sample's id; arguments as above."""
+    return thumbnail_url(workspace, "", view)
 
 
 def image_url(workspace: Workspace, sample_id: str, view: str | None = None) -> str:
@@ -178,7 +185,7 @@ def _answer(picture: Callable[[str, str, str, str], bytes]) -> Callable[[Request
         except CacheError as error:
             return PlainTextResponse(str(error), 404, {"Cache-Control": "no-store"})
         kind = "image/png" if content.startswith(b"\x89PNG") else "image/webp"
-        return Response(content, media_type=kind, headers=_FOR_GOOD)
+        return Response(content, media_type=kind, headers=FOR_GOOD)
 
     return endpoint
 

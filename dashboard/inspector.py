@@ -8,7 +8,7 @@ import streamlit as st
 from pandas.io.formats.style import Styler
 
 from cache import Run, Workspace
-from dashboard import data, selection
+from dashboard import data, embedding_data, selection
 from dashboard.filters import View, meta_label
 from dashboard.images import image_url, pixels
 from dashboard.widgets import number
@@ -186,6 +186,15 @@ def _show_ways(workspace: Workspace, sample: pd.Series) -> None:
             f"probability {answer['confidence']:.3f}: {look.icon} {look.word}."
         )
     with st.container(horizontal=True, gap="small"):
+        st.button(
+            "Similar images",
+            icon=":material/image_search:",
+            key="dataset_to_similarity",
+            disabled=not embedding_data.searchable(run),
+            on_click=selection.go,
+            args=("similarity",),
+            kwargs={"image": str(sample["sample_id"])},
+        )
         st.button(
             "See it among the errors",
             icon=":material/rule:",

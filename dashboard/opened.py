@@ -30,18 +30,20 @@ LEAVING = "opened_leaving"
 
 
 def leave() -> None:
-    """Go to the dataset page if the dialog's button asked for it; the page calls this.
+    """Go to the page that a button of the dialog asked for; the page calls this.
 
     The dialog cannot go itself: it reruns without the sidebar, and the URL would lose what is
     selected there.
     """
-    sample_id = st.session_state.pop(LEAVING, None)
-    if sample_id is not None:
-        selection.go("dataset", image=sample_id)
+    to, sample_id = st.session_state.pop(LEAVING, (None, None))
+    if to is not None:
+        selection.go(to, image=sample_id)
 
 
 @st.dialog("One image", width="large", on_dismiss=lambda: selection.open_image(None))
-def open_dialog(workspace: Workspace, answers: pd.DataFrame, order: np.ndarray, view: str) -> None:
+def open_dialog(
+    workspace: Workspace, answers: pd.DataFrame, order: np.ndarray, view: str, searchable: bool
+) -> None:
     """Show the image that the URL names, and walk through the others from it.
 
     Args:
@@ -49,13 +51,16 @@ def open_dialog(workspace: Workspace, answers: pd.DataFrame, order: np.ndarray, 
         answers: Table of samples and predictions.
         order: Positions, in the table, of the images to walk through.
         view: The view of the images that the page shows.
+        searchable: Whether there are neighbours to show.
     """
     # A dialog reruns on its own, outside of what the page says of its errors.
     with told():
-        _show(workspace, answers, order, view)
+        _show(workspace, answers, order, view, searchable)
 
 
-def _show(workspace: Workspace, answers: pd.DataFrame, order: np.ndarray, view: str) -> None:
+def _show(
+    workspace: Workspace, answers: pd.DataFrame, order: np.ndarray, view: str, searchable: bool
+) -> None:
     sample_ids = answers["sample_id"]
     row = int(np.flatnonzero(sample_ids == selection.image())[0])
     if row not in order:
@@ -99,7 +104,7 @@ def _show(workspace: Workspace, answers: pd.DataFrame, order: np.ndarray, view: 
                 selection.open_image(sample_ids.iloc[int(order[place + step])])
                 _again()
     with facts:
-        _facts(workspace, sample)
+        _facts(workspace, sample, searchable)
 
 
 def _again() -> None:
@@ -110,7 +115,7 @@ def _again() -> None:
         st.rerun()
 
 
-def _facts(workspace: Workspace, sample: pd.Series) -> None:
+def _facts(workspace: Workspace, sample: pd.Series, searchable: bool) -> None:
     dataset = workspace.dataset
     look = verdict(bool(sample["correct"]))
     st.markdown(
@@ -133,8 +138,16 @@ def _facts(workspace: Workspace, sample: pd.Series) -> None:
         st.caption(f":material/science: {plain(dataset.simulated)}")
     st.caption("Link to this view of it")
     st.code(own_link(), language=None, wrap_lines=True)
-    if st.button("Show on the dataset page", icon=":material/photo_library:"):
-        st.session_state[LEAVING] = sample["sample_id"]
+    with st.container(horizontal=True, gap="small"):
+        similar = st.button(
+            "Similar images",
+            icon=":material/image_search:",
+            disabled=not searchable,
+            help=None if searchable else "This run has no embedding yet.",
+        )
+        there = st.button("Show on the dataset page", icon=":material/photo_library:")
+    if similar or there:
+        st.session_state[LEAVING] = ("similarity" if similar else "dataset", sample["sample_id"])
         st.rerun()
 
 

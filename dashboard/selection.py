@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from cache import Run, Workspace, open_workspace
+from cache.embeddings import Embedding, embeddings, open_embedding
 from cache.errors import CacheError
 from dashboard import data
 from dashboard.widgets.messages import notice
@@ -22,12 +23,16 @@ WORKSPACE = "workspace"
 RUN = "run"
 SPLIT = "split"
 IMAGE = "image"
+EMBEDDING = "embedding"
 
 PAGES = {
     "overview": "views/overview.py",
     "dataset": "views/dataset.py",
     "training": "views/training.py",
     "errors": "views/errors.py",
+    "embeddings": "views/embeddings.py",
+    "similarity": "views/similarity.py",
+    "retrieval": "views/retrieval.py",
 }
 """File of each page by its name in the URL."""
 
@@ -65,6 +70,27 @@ def pages() -> dict[str, st.Page]:
             icon=":material/rule:",
             url_path="errors",
             help="Where a run is wrong: confusion matrix, classes, and every image it mistakes.",
+        ),
+        "embeddings": st.Page(
+            PAGES["embeddings"],
+            title="Embeddings",
+            icon=":material/scatter_plot:",
+            url_path="embeddings",
+            help="All images as a map: colours, outlines and their images, clusters.",
+        ),
+        "similarity": st.Page(
+            PAGES["similarity"],
+            title="Similarity",
+            icon=":material/image_search:",
+            url_path="similarity",
+            help="The images most similar to one of the data, or to one that you upload.",
+        ),
+        "retrieval": st.Page(
+            PAGES["retrieval"],
+            title="Retrieval quality",
+            icon=":material/target:",
+            url_path="retrieval",
+            help="How far to trust the search: class coincidence, chance, the index against exact.",
         ),
     }
 
@@ -124,6 +150,30 @@ def run() -> Run:
         )
         st.stop()
     return chosen.run(_selected(RUN) or runs[0].name)
+
+
+def choose_embedding(chosen: Run) -> Embedding:
+    """Draw the selector of the embedding; ends the page where the run has none.
+
+    Args:
+        chosen: The run whose embeddings there are to choose from.
+
+    Raises:
+        EmbeddingNotFoundError: The URL names one that the run does not have.
+    """
+    names = [each.name for each in embeddings(chosen)]
+    if not names:
+        notice(
+            "This run has no embeddings",
+            f"The recipe names none for '{chosen.name}'. Add some under "
+            f"runs.{chosen.name}.embeddings, for instance 'penultimate: {{kind: layer}}', then "
+            "make them.",
+            command=chosen.workspace.command,
+        )
+        st.stop()
+    with st.container(width=230):
+        _selector("Embedding", EMBEDDING, names)
+    return open_embedding(chosen, _selected(EMBEDDING) or names[0])
 
 
 def image() -> str | None:

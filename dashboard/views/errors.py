@@ -8,7 +8,17 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import confusions, data, export, mistakes, narrowing, opened, selection
+from dashboard import (
+    confusions,
+    data,
+    embedding_data,
+    export,
+    mistakes,
+    narrowing,
+    opened,
+    picked,
+    selection,
+)
 from dashboard.images import thumbnail_url
 from dashboard.widgets import number
 from dashboard.widgets.gallery import Tile, gallery, page_of
@@ -229,6 +239,12 @@ def show_downloads(found: np.ndarray, selected: tuple[str, ...]) -> None:
     )
 
 
+def show_on_map(sample_ids: tuple[str, ...], said: str) -> None:
+    """Pick images on the map and go there."""
+    picked.pick_samples(sample_ids, said)
+    selection.go("embeddings")
+
+
 def show_images() -> None:
     """Filters, gallery, downloads, and the image that is open."""
     filters, order = narrowing.choose_filters(split, classes, without_leaks)
@@ -247,7 +263,10 @@ def show_images() -> None:
         empty=mistakes.nothing_found(filters, int(matrix.sum() - np.trace(matrix))),
         selected=narrowing.selected_images(answers["sample_id"]),
         pixelated=bool(len(shown)) and int(shown[["width", "height"]].to_numpy().max()) <= SHARP,
+        searchable=searchable,
     )
+    if event.similar:
+        selection.go("similarity", image=event.similar)
     narrowing.select_images(event.selected)
     if event.opened:
         selection.open_image(event.opened)
@@ -264,6 +283,18 @@ def show_images() -> None:
                 args=([], [], "wrong"),
             )
         show_downloads(found, event.selected)
+        if mapped:
+            ids = event.selected or tuple(answers["sample_id"].iloc[found])
+            st.button(
+                f"{len(ids):,} on the map",
+                key="errors_map",
+                icon=":material/scatter_plot:",
+                type="tertiary",
+                disabled=not ids,
+                on_click=show_on_map,
+                args=(ids, f"{split} images, {described}"),
+                help="Picks the images that are selected, or else all found, on the map.",
+            )
     show_opened(found, channel)
 
 
@@ -273,7 +304,7 @@ def show_opened(found: np.ndarray, channel: str) -> None:
     if sample_id is None:
         return
     if (answers["sample_id"] == sample_id).any():
-        opened.open_dialog(workspace, answers, found, channel)
+        opened.open_dialog(workspace, answers, found, channel, searchable)
         return
     with messages:
         notice(
@@ -290,6 +321,8 @@ st.title("Errors", anchor=False)
 workspace = selection.workspace()
 run = selection.run()
 answers = data.answers(run)
+searchable = embedding_data.searchable(run)
+mapped = bool(embedding_data.made(run, "projection"))
 classes = list(workspace.dataset.classes)
 positive = workspace.dataset.positive
 

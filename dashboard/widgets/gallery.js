@@ -1,5 +1,6 @@
 const TICK = "M3 8.5l3.2 3.2L13 4.8";
 const CROSS = "M4 4l8 8M12 4l-8 8";
+const SEARCH = "M7 3a4 4 0 1 1 0 8a4 4 0 0 1 0-8M10 10l4 4";
 
 export default function (component) {
   return run(component, createGallery);
@@ -26,6 +27,7 @@ function createGallery(root, link) {
   let current = null; // id of the one tile that Tab reaches
   let anchor = null; // id from which Shift extends
   let selectable = true;
+  let searchable = false;
 
   const ids = () => [...tiles.keys()];
 
@@ -91,7 +93,8 @@ function createGallery(root, link) {
     if (!tile) return;
     const id = tile.dataset.id;
     current = id;
-    if (selectable && event.shiftKey) extend(id);
+    if (event.target.closest(".search")) tell({ similar: id });
+    else if (selectable && event.shiftKey) extend(id);
     else if (selectable && (event.ctrlKey || event.metaKey || event.target.closest(".check"))) toggle(id);
     else {
       anchor = id;
@@ -122,6 +125,8 @@ function createGallery(root, link) {
     } else if (event.key === "Enter" && !event.repeat) {
       anchor = order[at];
       tell({ opened: order[at] });
+    } else if (searchable && event.key === "s" && !event.ctrlKey && !event.metaKey) {
+      tell({ similar: order[at] });
     } else if (event.key === " ") {
       if (event.shiftKey) extend(order[at]);
       else toggle(order[at]);
@@ -170,10 +175,14 @@ function createGallery(root, link) {
       list.hidden = data.tiles.length === 0;
       bar.hidden = list.hidden || !selectable;
       list.classList.toggle("selectable", selectable);
+      searchable = data.searchable;
+      list.classList.toggle("searchable", searchable);
       list.setAttribute("aria-multiselectable", String(selectable));
-      hint.textContent = selectable
-        ? "Arrows move, Enter opens, Space selects, Shift extends"
-        : "Arrows move, Enter opens";
+      hint.textContent = [
+        "Arrows move, Enter opens",
+        ...(selectable ? ["Space selects, Shift extends"] : []),
+        ...(searchable ? ["s finds similar"] : []),
+      ].join(", ");
       show(data.tiles);
       told = new Set(data.selected);
       if (!link.waiting()) {
@@ -194,7 +203,9 @@ function makeTile(id) {
   image.onload = () => (lost.hidden = true);
   const box = make("span", { class: "box" }, icon(TICK));
   const check = make("span", { class: "check", "aria-hidden": "true", title: "Select" }, box);
-  const frame = make("div", { class: "frame" }, image, lost, check);
+  const search = make("span", { class: "search", "aria-hidden": "true", title: "Similar images (s)" });
+  search.append(make("span", { class: "box" }, icon(SEARCH)));
+  const frame = make("div", { class: "frame" }, image, lost, check, search);
   const tile = make("div", { class: "tile", role: "option" }, frame);
   tile.append(make("div", { class: "caption" }));
   tile.dataset.id = id;
@@ -209,7 +220,7 @@ function fillTile(tile, item) {
   if (item.mark || item.title) {
     const head = make("div", { class: "head" });
     if (item.mark) {
-      const shape = icon(item.mark === "right" ? TICK : CROSS);
+      const shape = icon(["right", "match"].includes(item.mark) ? TICK : CROSS);
       head.append(make("span", { class: "mark", "data-mark": item.mark }, shape, item.mark));
     }
     if (item.title) head.append(make("span", { class: "title" }, item.title));

@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 TileSize = Literal["small", "medium", "large"]
 
+Mark = Literal["right", "wrong", "match", "other"]
+
 _PIXELS: dict[TileSize, int] = {"small": 96, "medium": 136, "large": 208}
 
 _render = define("gallery")
@@ -35,7 +37,8 @@ class Tile:
         title: Short name, shown quietly in the caption's first row; may be empty.
         lines: Further rows of the caption, the first one stronger; keep their number equal over
             the tiles of a gallery.
-        mark: Draws a tick and "right", or a cross and "wrong", in the caption's first row.
+        mark: Draws a tick, or a cross for "wrong" and "other", and the word in the caption's first
+            row.
     """
 
     id: str
@@ -43,7 +46,7 @@ class Tile:
     alt: str
     title: str = ""
     lines: tuple[str, ...] = ()
-    mark: Literal["right", "wrong"] | None = None
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class GalleryEvent:
 
     Attributes:
         opened: Id of the tile that was clicked or entered since the last run, else None.
+        similar: Id of the tile whose similar images were asked for since the last run, else None.
         selected: Ids now selected, those on other pages of the list included, in the order in
             which they were selected.
         changed: Whether the user changed the selection since the last run.
@@ -60,6 +64,7 @@ class GalleryEvent:
     opened: str | None
     selected: tuple[str, ...]
     changed: bool
+    similar: str | None = None
 
 
 def gallery(
@@ -72,11 +77,13 @@ def gallery(
     tile_size: TileSize = "medium",
     pixelated: bool = False,
     selectable: bool = True,
+    searchable: bool = False,
 ) -> GalleryEvent:
     """Shows images in tiles.
 
     A click or Enter opens a tile; a click on its corner, Ctrl and click, or Space selects it;
-    Shift extends the selection; arrow keys, Home and End move.
+    Shift extends the selection; arrow keys, Home and End move. Where tiles are searchable, their
+    other corner, or the key s, asks for similar images.
 
     Args:
         tiles: The tiles of this page, ids all different.
@@ -88,6 +95,7 @@ def gallery(
         tile_size: Least width of a tile: 96, 136 or 208 pixels.
         pixelated: Scale without smoothing; for images of few pixels.
         selectable: Whether tiles can be selected; False where nothing is made of a selection.
+        searchable: Whether each tile leads to the images similar to it.
 
     Returns:
         What the user did, and the selection that follows from it.
@@ -120,11 +128,13 @@ def gallery(
             "tile_size": _PIXELS[tile_size],
             "pixelated": pixelated,
             "selectable": selectable,
+            "searchable": searchable,
         },
     )
-    opened = event.get("opened")
+    opened, similar = event.get("opened"), event.get("similar")
     return GalleryEvent(
         opened=opened if isinstance(opened, str) else None,
+        similar=similar if searchable and isinstance(similar, str) else None,
         selected=after,
         changed=after != before,
     )

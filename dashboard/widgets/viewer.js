@@ -102,6 +102,7 @@ function createViewer(root, link) {
   }
 
   function leave() {
+    if (!data.closable) return;
     closing = true;
     queued = 0;
     link.send({ action: "close" });
@@ -214,7 +215,7 @@ function createViewer(root, link) {
     if (focused === stage && zoom > 1 && event.key.startsWith("Arrow")) return; // it scrolls
     if (event.key === "ArrowLeft") move(-1, event.repeat);
     else if (event.key === "ArrowRight") move(1, event.repeat);
-    else if (event.key === "Escape") leave();
+    else if (event.key === "Escape" && data.closable) leave();
     else return;
     event.preventDefault();
   }
@@ -261,12 +262,15 @@ function createViewer(root, link) {
       picture.classList.toggle("pixelated", update.pixelated);
       stage.setAttribute("role", "group");
       stage.setAttribute("aria-label", update.picker ? PICKING : "Picture");
-      help.textContent = update.picker
-        ? "Drag a region or click a pixel; left and right arrows change the image, Escape closes"
-        : "Left and right arrows change the image, Escape closes";
+      close.hidden = !update.closable;
+      clear.hidden = !update.picker;
+      help.textContent =
+        (update.picker ? "Drag a region or click a pixel; left" : "Left") +
+        " and right arrows change the image" +
+        (update.closable ? ", Escape closes" : "");
       layout();
       show(update.src);
-      if (first) {
+      if (first && update.closable) {
         root.focus({ preventScroll: true });
         // It may have been opened from a tile far below.
         root.scrollIntoView({ block: "nearest" });

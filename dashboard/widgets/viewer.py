@@ -64,6 +64,7 @@ def viewer(
     region: Region | None = None,
     height: int = 440,
     preload: Sequence[str] = (),
+    closable: bool = True,
 ) -> ViewerEvent:
     """Shows one image of a list, scaled to fit; small images stay sharp.
 
@@ -80,6 +81,7 @@ def viewer(
         region: The region picked before the user acted; the caller keeps it.
         height: Height of the picture's place on screen, in pixels.
         preload: URLs of images that are likely next.
+        closable: Whether it can be closed; False where it is the page's own picture.
 
     Returns:
         What the user did. It asks for another image or to be closed; the caller does so at once:
@@ -104,6 +106,7 @@ def viewer(
             "region": after,
             "height": height,
             "preload": list(preload),
+            "closable": closable,
         },
     )
     action = event.get("action")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,14 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
 from cache import Dataset, Workspace
-from cache.artefact import Manifest, staging, write_json
+from cache.artefact import Artefact, Manifest, staging, write_json
 from cache.fingerprint import fingerprint, stage_fingerprint
 from cache.store import DOCUMENT, artefact_key
 from cache.tables import write_table
 from pipelines.methods import pixels
 from pipelines.methods.splits import leaked
 from pipelines.stages.predictions import prediction_table, split_metrics
+from tests.dashboard import embedding_artefacts
 
 Fire = Callable[[AppTest, str, dict[str, Any]], AppTest]
 Shown = Callable[[AppTest, str], dict[str, Any]]
@@ -44,20 +46,28 @@ def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workspaces of ``workspaces``, written once; each test gets a copy of its own."""
+    folder = tmp_path_factory.mktemp("written")
+    make_workspace(folder, "shapes")
+    make_workspace(
+        folder,
+        "stamps",
+        classes=("artefact", "transient"),
+        runs={"hits": {"skill": 2.5, "epochs": 6}},
+        channels=("template", "science"),
+        simulated="Stamps of a simulated survey; no telescope saw them.",
+    )
+    return folder
+
+
 @pytest.fixture
-def workspaces(cache_folder: Path) -> dict[str, Workspace]:
+def workspaces(cache_folder: Path, written: Path) -> dict[str, Workspace]:
     """Two workspaces: ``shapes`` (real data, three classes, two runs), ``stamps`` (simulated)."""
-    return {
-        "shapes": make_workspace(cache_folder, "shapes"),
-        "stamps": make_workspace(
-            cache_folder,
-            "stamps",
-            classes=("artefact", "transient"),
-            runs={"hits": {"skill": 2.5, "epochs": 6}},
-            channels=("template", "science"),
-            simulated="Stamps of a simulated survey; no telescope saw them.",
-        ),
-    }
+    for name in ("shapes", "stamps"):
+        shutil.copytree(written / name, cache_folder / name)
+    return {name: Workspace(name, cache_folder / name) for name in ("shapes", "stamps")}
 
 
 @pytest.fixture
@@ -105,6 +115,12 @@ def shown() -> Shown:
     return read
 
 
+def parameter(at: AppTest, name: str) -> str:
+    """A parameter of the URL, which AppTest gives as text or as a list by who set it."""
+    value = at.query_params[name]
+    return value if isinstance(value, str) else value[0]
+
+
 def make_workspace(
     root: Path,
     name: str,
@@ -116,6 +132,7 @@ def make_workspace(
     simulated: str | None = None,
     human_error: float | None = None,
     rejected: int = 2,
+    embeddings: Mapping[str, Mapping[str, Any]] | None = None,
     seed: int = 0,
 ) -> Workspace:
     """Write a workspace.
@@ -132,6 +149,8 @@ def make_workspace(
         simulated: Sentence about what is simulated.
         human_error: As in the recipe.
         rejected: How many inputs were rejected.
+        embeddings: Those of the first run, as ``embedding_artefacts.EMBEDDINGS``, which is the
+            default; the other runs have none.
         seed: Of everything random.
     """
     if runs is None:
@@ -139,9 +158,12 @@ def make_workspace(
             "plain": {"skill": 3.0, "epochs": 8},
             "wide": {"skill": 4.0, "epochs": 5, "settings": {"batch_size": 64}},
         }
+    if embeddings is None:
+        embeddings = embedding_artefacts.EMBEDDINGS
     folder = root / name
     generator = np.random.default_rng(seed)
-    plan = _plan(list(runs), name)
+    first = next(iter(runs), None)
+    plan = _plan(list(runs), name, embeddings)
     write_json(
         folder / DOCUMENT,
         {
@@ -152,7 +174,18 @@ def make_workspace(
             "recipe": {
                 "name": name,
                 "dataset": {"source": "arrays", "human_error": human_error},
-                "runs": {run: _settings(given.get("settings", {})) for run, given in runs.items()},
+                "runs": {
+                    run: _settings(given.get("settings", {}))
+                    | {
+                        "embeddings": {
+                            each: embedding_artefacts.settings(of)
+                            for each, of in embeddings.items()
+                        }
+                        if run == first
+                        else {}
+                    }
+                    for run, given in runs.items()
+                },
             },
             "plan": plan,
             "created": "2026-01-01T00:00:00+00:00",
@@ -172,13 +205,36 @@ def make_workspace(
         _write_training(workspace, run, given, classes, channels)
         if until == "predictions":
             _write_predictions(workspace, run, frame, probabilities, classes)
+        for each, of in embeddings.items() if run == first else ():
+            _write_embedding(workspace, run, each, of, frame, seed)
     return workspace
 
 
-def _plan(runs: list[str], name: str) -> list[dict[str, Any]]:
-    def entry(run: str | None, stage: str, *reads: tuple[str | None, str]) -> dict[str, Any]:
+def _write_embedding(
+    workspace: Workspace,
+    run: str,
+    name: str,
+    given: Mapping[str, Any],
+    frame: pd.DataFrame,
+    seed: int,
+) -> None:
+    def write(stage: str, rows: int, fill: Callable[[Path], object]) -> None:
+        _write(workspace, run, stage, rows, fill, name)
+
+    images = workspace.images()
+    assert images is not None
+    embedding_artefacts.make_embedding(name, given, frame, images, write, seed)
+
+
+def _plan(
+    runs: list[str], name: str, embeddings: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    def entry(
+        run: str | None, stage: str, *reads: tuple[str | None, str], embedding: str | None = None
+    ) -> dict[str, Any]:
         return {
             "run": run,
+            "embedding": embedding,
             "stage": stage,
             "version": 1,
             "settings": fingerprint({"workspace": name, "stage": stage}),
@@ -191,6 +247,11 @@ def _plan(runs: list[str], name: str) -> list[dict[str, Any]]:
         plan.append(entry(run, "inputs", samples))
         plan.append(entry(run, "train", samples, (run, "inputs")))
         plan.append(entry(run, "predictions", samples, (run, "inputs"), (run, "train")))
+    for each in embeddings if runs else ():
+        for stage, reads in embedding_artefacts.READS.items():
+            made = entry(runs[0], stage, samples, embedding=each)
+            made["inputs"] += [artefact_key(runs[0], read, each) for read in reads]
+            plan.append(made)
     return plan
 
 
@@ -211,19 +272,23 @@ def _settings(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _write(
-    workspace: Workspace, run: str | None, stage: str, rows: int, fill: Callable[[Path], object]
+    workspace: Workspace,
+    run: str | None,
+    stage: str,
+    rows: int,
+    fill: Callable[[Path], object],
+    embedding: str | None = None,
 ) -> None:
     """Write one artefact with the fingerprint that the plan expects."""
+    wanted_entry = (run, embedding, stage)
     entry = next(
-        each for each in workspace.document["plan"] if each["run"] == run and each["stage"] == stage
+        each
+        for each in workspace.document["plan"]
+        if (each["run"], each["embedding"], each["stage"]) == wanted_entry
     )
-    inputs = {}
-    for key in entry["inputs"]:
-        of, _, read = key.rpartition("/")
-        source = workspace.artefact(read, of.removeprefix("runs/") or None)
-        inputs[key] = source.manifest.digest
+    inputs = {key: Artefact(workspace.folder / key, "").manifest.digest for key in entry["inputs"]}
     wanted = stage_fingerprint(stage, entry["version"], entry["settings"], inputs)
-    with staging(workspace.artefact(stage, run).folder) as place:
+    with staging(workspace.artefact(stage, run, embedding).folder) as place:
         fill(place.folder)
         place.commit(
             Manifest(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from cache import Workspace
 from cache.artefact import MANIFEST, write_json
@@ -20,7 +21,7 @@ from dashboard.images import image_url, pixels, routes, thumbnail_url
 from pipelines.methods.pixels import content_hash, decode
 
 
-def get(url: str) -> tuple[int, dict[str, str], bytes]:
+def get(url: str, there: list[Route] | None = None) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body of a request to the routes, as the server gives them."""
     sent: list[Any] = []
 
@@ -39,7 +40,7 @@ def get(url: str) -> tuple[int, dict[str, str], bytes]:
         "root_path": "",
         "headers": [],
     }
-    asyncio.run(Starlette(routes=routes())(scope, receive, send))
+    asyncio.run(Starlette(routes=there or routes())(scope, receive, send))
     headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], headers, b"".join(part.get("body", b"") for part in sent[1:])
 

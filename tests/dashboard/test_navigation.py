@@ -110,7 +110,7 @@ def test_links_are_whole() -> None:
     assert link == "/errors?workspace=my+data&run=a%26b"
 
 
-def test_no_page_imports_tensorflow_or_umap(workspaces: dict[str, Workspace]) -> None:
+def test_no_page_imports_tensorflow_umap_or_numba(workspaces: dict[str, Workspace]) -> None:
     script = f"""
 import json, sys
 from streamlit.testing.v1 import AppTest
@@ -120,7 +120,7 @@ failed = []
 for page in {list(selection.PAGES.values())!r}:
     at.switch_page(page).run()
     failed += [page for _ in at.exception]
-heavy = [name for name in ("tensorflow", "keras", "umap", "torch") if name in sys.modules]
+heavy = [name for name in ("tensorflow", "keras", "umap", "torch", "numba") if name in sys.modules]
 print(json.dumps([failed, heavy]))
 """
     done = subprocess.run(

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from pipelines.methods.decoding import decode_bytes
 from pipelines.methods.pixels import UnreadableImageError, decode
 
 LOSSLESS = ["png", "bmp", "gif", "webp", "tiff"]
@@ -331,3 +332,34 @@ def test_damage_is_either_decoded_or_refused(tmp_path: Path, data: st.DataObject
     else:
         assert array.ndim == 3
         assert array.shape[2] in (1, 3)
+
+
+@pytest.mark.parametrize("ending", ["png", "tiff", "gif"])
+def test_what_is_in_memory_is_decoded_as_the_file_would_be(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"x.{ending}"
+    noise = np.random.default_rng(0).integers(0, 256, (7, 9, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    from_memory = decode_bytes(path.read_bytes(), "../elsewhere.png")
+    assert (from_memory == decode(path)).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", r"it is empty \(0 bytes\)"),
+        (b"some words", "its content is text, not an image"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(40), "its content is not a whole|it is damaged"),
+    ],
+)
+def test_what_is_in_memory_and_no_image_is_refused_by_its_name(content: bytes, reason: str) -> None:
+    with pytest.raises(UnreadableImageError, match=reason) as caught:
+        decode_bytes(content, "upload.png")
+    assert "upload.png" in str(caught.value)
+
+
+def test_an_image_in_memory_has_a_bound_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    Image.new("L", (30, 20)).save(path)
+    assert decode_bytes(path.read_bytes(), "x.png", 600).shape == (20, 30, 1)
+    with pytest.raises(UnreadableImageError, match="more than the 599 allowed"):
+        decode_bytes(path.read_bytes(), "x.png", 599)

@@ -1,0 +1,139 @@
+"""Class coincidence of an embedding for what is on screen, kept in memory once computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import streamlit as st
+
+from cache.embeddings import Embedding
+from cache.store import load_array
+from dashboard import data, embedding_data
+from pipelines.methods import coincidence
+from pipelines.methods.coincidence import Compared, Curve
+
+MOST_QUERIES: Final = 5_000
+"""Most queries that a curve is drawn of; a random part of more, and said so."""
+
+EXACT: Final = "exact"
+VARIANTS: Final = {EXACT: "exact", "clean": "without near-duplicates", "annoy": "Annoy's answer"}
+"""Whose neighbours are counted."""
+
+PAIRS: Final = {
+    "test_train": "test in train",
+    "val_train": "val in train",
+    "all_all": "all in all",
+}
+"""Whose neighbours are looked for where, by the name that the cache uses."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a search answered.
+
+    Attributes:
+        queries: int64 (q,) positions of the queries.
+        labels: int (q,) their labels, as codes.
+        shares: float32 (q, k), share of the first 1 … k neighbours with the query's label.
+        total: How many queries there are, of which these may be a random part.
+    """
+
+    queries: np.ndarray
+    labels: np.ndarray
+    shares: np.ndarray
+    total: int
+
+
+def pairs_of(embedding: Embedding) -> list[str]:
+    """The pairs of splits that were measured, in the order of ``PAIRS``."""
+    there = embedding_data.document(embedding, "retrieval")["pairs"]
+    return [name for name in PAIRS if name in there]
+
+
+def answers(embedding: Embedding, pair: str, variant: str = EXACT) -> Answers:
+    """Shares of each query.
+
+    Args:
+        embedding: What is searched.
+        pair: Key of ``PAIRS``.
+        variant: Key of ``VARIANTS``.
+
+    Raises:
+        MissingArtefactError: The neighbours, or the variant, have not been computed yet.
+    """
+    return _answers(*_key(embedding), pair, variant, embedding)
+
+
+def curve(embedding: Embedding, pair: str, variant: str, macro: bool) -> Curve:
+    """Class coincidence over k with its bootstrap interval."""
+    return _curve(*_key(embedding), pair, variant, macro, embedding)
+
+
+def class_curves(embedding: Embedding, pair: str) -> list[Curve]:
+    """One curve a class, in the order of the classes."""
+    return _class_curves(*_key(embedding), pair, embedding)
+
+
+def compared(first: Embedding, second: Embedding, pair: str, k: int) -> Compared:
+    """Two embeddings on the same queries: difference of class coincidence@k, and p-value."""
+    ours, theirs = answers(first, pair), answers(second, pair)
+    place = min(k, ours.shares.shape[1], theirs.shares.shape[1]) - 1
+    return coincidence.paired(ours.shares[:, place], theirs.shares[:, place])
+
+
+def _key(embedding: Embedding) -> tuple[str, str, str]:
+    neighbours = embedding_data.checked(embedding, "neighbours")
+    retrieval = embedding_data.checked(embedding, "retrieval")
+    return (
+        str(neighbours.folder),
+        neighbours.manifest.fingerprint,
+        retrieval.manifest.fingerprint,
+    )
+
+
+@st.cache_resource(max_entries=24, show_spinner="Counting matches …")
+def _answers(
+    folder: str, fingerprint: str, judged: str, pair: str, variant: str, _embedding: Embedding
+) -> Answers:
+    codes = data.samples(_embedding.run.workspace)["label"].cat.codes.to_numpy()
+    asked, _, gallery = pair.partition("_")
+    there = (
+        _embedding.neighbours()
+        if pair == "all_all"
+        else _embedding.neighbours_between(asked, gallery)
+    )
+    positions = there.positions
+    if variant != EXACT:
+        artefact = _embedding.artefact("retrieval")
+        positions = load_array(artefact.path(f"{pair}.{variant}.npy"))
+    part = np.arange(len(positions))
+    if len(part) > MOST_QUERIES:
+        part = np.sort(np.random.default_rng(0).permutation(part)[:MOST_QUERIES])
+    queries = there.queries[part].astype(np.int64)
+    shares = coincidence.shares(codes[queries], np.asarray(positions[part]), codes)
+    return Answers(queries, codes[queries], shares, len(positions))
+
+
+@st.cache_resource(max_entries=64, show_spinner="Resampling …")
+def _curve(
+    folder: str,
+    fingerprint: str,
+    judged: str,
+    pair: str,
+    variant: str,
+    macro: bool,
+    _embedding: Embedding,
+) -> Curve:
+    found = answers(_embedding, pair, variant)
+    return coincidence.curve(found.shares, found.labels, macro)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Resampling …")
+def _class_curves(
+    folder: str, fingerprint: str, judged: str, pair: str, _embedding: Embedding
+) -> list[Curve]:
+    found = answers(_embedding, pair)
+    classes = len(_embedding.run.workspace.dataset.classes)
+    return coincidence.by_class(found.shares, found.labels, classes)

@@ -1,0 +1,139 @@
+"""Tables and sentences of the page on retrieval quality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from cache.embeddings import Embedding
+from dashboard import coincidence, embedding_data, embedding_facts
+from dashboard.coincidence import EXACT, PAIRS, VARIANTS
+from dashboard.coincidence_figures import rate_at
+from dashboard.embedding_facts import rate_of
+from dashboard.widgets import number
+
+
+def finding(embedding: Embedding, pair: str, k: int, macro: bool, chance: float) -> str:
+    """The sentence that the page opens with."""
+    curve = coincidence.curve(embedding, pair, EXACT, macro)
+    rate = rate_at(curve, k)
+    without = ""
+    document = embedding_data.document(embedding, "retrieval")
+    if document["pairs"][pair]["clean"]["affected"]:
+        kept = rate_at(coincidence.curve(embedding, pair, "clean", macro), k)
+        without = f", {number.percent(kept.value)} without near-duplicates"
+    where = PAIRS[pair].partition(" in ")
+    nearest = f"{k} nearest" if k > 1 else "nearest"
+    verb = "bear" if k > 1 else "bears"
+    gallery = "" if where[2] == "all" else f" {where[2]}"
+    query = "an image" if where[0] == "all" else f"a {where[0]} image"
+    images = "images" if k > 1 else "image"
+    return (
+        f"{number.short_rate(rate)} of the {nearest}{gallery} {images} of {query} {verb} its label "
+        f"in {embedding_facts.title(embedding)}{without}; by "
+        f"chance {number.percent(chance)} would."
+    )
+
+
+def variants_table(
+    embedding: Embedding, pair: str, macro: bool, ranks: Sequence[int]
+) -> pd.DataFrame:
+    """Class coincidence at some k: exact, without near-duplicates, and Annoy's, as text."""
+    columns = {}
+    for variant, name in VARIANTS.items():
+        curve = coincidence.curve(embedding, pair, variant, macro)
+        known = [k for k in ranks if k <= len(curve.k)]
+        # Intervals stand once: those of the other two are as wide.
+        write = number.short_rate if variant == EXACT else lambda rate: number.percent(rate.value)
+        columns[name] = pd.Series({k: write(rate_at(curve, k)) for k in known})
+    return pd.DataFrame(columns).rename_axis("k")
+
+
+def separation_text(document: Mapping[str, Any]) -> str:
+    """Distances within and between labels, silhouette, and near-duplicates, in Markdown."""
+    apart, silhouette = document["distances"], document["silhouette"]
+    twins = document["near_duplicates"]
+    near = "No pairs of near-duplicates."
+    if twins["pairs"]:
+        near = (
+            f"**{number.plural(twins['pairs'], 'pair')}** of near-duplicates, "
+            f"{twins['across_splits']:,} across splits, {twins['other_label']:,} of different "
+            "labels."
+        )
+    ratio = apart["between"] / apart["within"] if apart["within"] else float("nan")
+    lines = [
+        f"Images of one label are **{apart['within']:.3g}** apart on average, those of different "
+        f"labels **{apart['between']:.3g}**, {ratio:.2f} times as far "
+        f"(n = {apart['n']:,} images).",
+        f"Silhouette of the labels: **{silhouette['value']:.3f}** "
+        f"(from \N{MINUS SIGN}1 to 1; n = {silhouette['n']:,}).",
+        near,
+    ]
+    return "\n\n".join(lines)
+
+
+def against_table(
+    embedding: Embedding, others: Sequence[Embedding], pair: str, k: int, macro: bool
+) -> pd.DataFrame:
+    """Every embedding at k, and the selected one less it on the same queries."""
+    rows = []
+    for each in others:
+        rate = rate_at(coincidence.curve(each, pair, EXACT, macro), k)
+        row = {
+            "Embedding": embedding_facts.title(each).replace("\\", ""),
+            f"Class coincidence@{k}": number.short_rate(rate),
+            "Queries": rate.n,
+            "Difference": None,
+            "p": None,
+        }
+        if each.name != embedding.name:
+            test = coincidence.compared(embedding, each, pair, k)
+            row["Difference"] = number.points(test.difference)
+            row["p"] = number.p_value(test.p_value)
+        rows.append((rate.value, row))
+    rows.sort(key=lambda pair: -pair[0])
+    return pd.DataFrame([row for _, row in rows])
+
+
+def index_text(about: Mapping[str, Any]) -> str:
+    """What the index loses, what it saves, and which of the two the dashboard uses."""
+    recall = rate_of(about["recall"]["10"])
+    ratio = about["exact_ms"] / about["ms"] if about["ms"] else float("nan")
+    used = (
+        "Exact search is as fast on so few images, so **uploads are searched exactly**."
+        if about["use"] == "exact"
+        else "**Uploads are searched with the index**; images of the data have exact neighbours."
+    )
+    return (
+        f"Annoy with {number.plural(about['trees'], 'tree')} and search_k {about['search_k']:,} "
+        f"finds **{number.short_rate(recall)}** of the 10 true neighbours in "
+        f"{number.milliseconds(about['ms'])} a query; an exact query takes "
+        f"{number.milliseconds(about['exact_ms'])} ({ratio:.2g} times as long). {used}"
+    )
+
+
+def index_caption(about: Mapping[str, Any]) -> str:
+    """How the index was measured."""
+    checked, seconds = about["checked"], about["build_seconds"]
+    took = number.seconds(seconds) if seconds >= 1 else number.milliseconds(1000 * seconds)
+    return (
+        f"Recall against the exact neighbours of {number.count(about['queries'])} queries"
+        f"; one line a number of trees, one point a search_k. The index takes "
+        f"{number.size(about['bytes'])} and was built in {took}; "
+        f"asked for {checked['asked']:,} of its own members it found {checked['answered']:,}."
+    )
+
+
+def protocol_table(figures: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The studies' figures as text, one row a batch size and k."""
+    return pd.DataFrame(
+        {
+            "batch": [str(each["batch"]) for each in figures],
+            "k, the query included": [str(each["k"]) for each in figures],
+            "as the studies counted": [number.percent(each["value"]) for each in figures],
+            "without the query itself": [number.percent(each["without_query"]) for each in figures],
+            "queries": [number.count(each["queries"]) for each in figures],
+        }
+    ).set_index("batch")

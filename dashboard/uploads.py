@@ -1,0 +1,208 @@
+"""Images that a person uploads: bounded, decoded in memory, and never written to disk."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import streamlit as st
+
+from cache import Workspace
+from cache.embeddings import Embedding
+from dashboard import embedding_data, live, selection
+from dashboard.images import LOSSLESS
+from dashboard.points import Map
+from dashboard.widgets import number
+from dashboard.widgets.scatter import Mark
+from pipelines.methods import reading
+from pipelines.methods.decoding import FORMATS, UnreadableImageError, decode_bytes
+from pipelines.methods.neighbours import one_query
+from pipelines.methods.pixels import encode, to_display
+
+MOST_BYTES: Final = 20_000_000
+"""Largest file, in bytes."""
+
+MOST_PIXELS: Final = 25_000_000
+"""Most pixels of an image."""
+
+MOST_IMAGES: Final = 12
+"""Most images at a time."""
+
+ENDINGS: Final = ("jpg", "jpeg", "png", "bmp", "gif", "webp", "tif", "tiff")
+
+KEY: Final = "similarity_upload"
+_KEPT: Final = "similarity_uploads"
+_REFUSED: Final = "similarity_refused"
+_SHOWN: Final = "similarity_shown"
+_TURN: Final = "similarity_upload_turn"
+
+_LARGEST_SHOWN = 1024
+_NEAR = 10
+
+
+@dataclass
+class Upload:
+    """An uploaded image.
+
+    Attributes:
+        id: Digest of its pixels.
+        name: Name of its file, as the browser told it.
+        image: Pixels (height, width, channels) with the channels and dtype of the dataset.
+        src: The picture as a data URL.
+        vectors: Its vectors known so far, by run, embedding and fingerprint.
+    """
+
+    id: str
+    name: str
+    image: np.ndarray
+    src: str
+    vectors: dict[tuple[str, str, str], np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A file that was not taken.
+
+    Attributes:
+        name: Name of the file.
+        reason: Why, in plain words.
+    """
+
+    name: str
+    reason: str
+
+
+def there() -> dict[str, Upload]:
+    """The uploads of this session and workspace by id, the newest last."""
+    selection.of_workspace(_KEPT, {})
+    kept: dict[str, Upload] = st.session_state.setdefault(_KEPT, {})
+    return kept
+
+
+def draw(workspace: Workspace) -> None:
+    """Draw the field for files, and what was refused."""
+    files = ", ".join(FORMATS)
+    st.file_uploader(
+        "Upload images",
+        type=list(ENDINGS),
+        accept_multiple_files=True,
+        key=f"{KEY}_{st.session_state.setdefault(_TURN, 0)}",
+        on_change=_take,
+        args=(workspace,),
+        max_upload_size=MOST_BYTES // 1_000_000,
+        help=f"{files}, up to {number.size(MOST_BYTES)} and {MOST_PIXELS // 1_000_000} million "
+        f"pixels each, {MOST_IMAGES} at a time. They stay in memory and go when you leave.",
+    )
+    for refused in st.session_state.get(_REFUSED, []):
+        st.text(f"{refused.name} was not taken: {refused.reason}.")
+
+
+def forget() -> None:
+    """Forget all uploads."""
+    st.session_state[_KEPT] = {}
+    st.session_state[_REFUSED] = []
+    st.session_state.pop(_SHOWN, None)
+
+
+def show(upload_id: str) -> None:
+    """Make an upload the query, in place of the image that the URL names."""
+    st.session_state[_SHOWN] = upload_id
+    selection.open_image(None)
+
+
+def shown() -> Upload | None:
+    """The upload that is the query, or None where an image of the data is."""
+    if selection.image() is not None:
+        st.session_state.pop(_SHOWN, None)
+    return there().get(st.session_state.get(_SHOWN, ""))
+
+
+def read(content: bytes, name: str, workspace: Workspace) -> Upload | Refused:
+    """Decode an uploaded file as the pipeline decodes the files of a dataset.
+
+    Args:
+        content: The file.
+        name: Its name; only for messages.
+        workspace: Whose channels and dtype the image gets.
+    """
+    if len(content) > MOST_BYTES:
+        return Refused(
+            name, f"it has {number.size(len(content))}, more than the {number.size(MOST_BYTES)}"
+        )
+    try:
+        image = decode_bytes(content, name, MOST_PIXELS)
+        if image.shape[2] == 3 and (image == image[..., :1]).all():
+            image = image[..., :1]
+        image = reading.as_sample(image, workspace.dataset)
+    except UnreadableImageError as error:
+        return Refused(name, error.reason)
+    except ValueError as error:
+        return Refused(name, str(error).rstrip("."))
+    digest = hashlib.sha256(f"{image.shape} {image.dtype}".encode() + image.tobytes()).hexdigest()
+    display = to_display(image)
+    picture = encode(display, _LARGEST_SHOWN, lossless=max(display.shape[:2]) <= LOSSLESS)
+    kind = "png" if picture.startswith(b"\x89PNG") else "webp"
+    src = f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
+    return Upload(digest[:16], name, image, src)
+
+
+def vector(upload: Upload, embedding: Embedding) -> np.ndarray:
+    """Vector of an upload, float32 (dim,), computed at the first time of asking.
+
+    Raises:
+        MissingArtefactError: The embedding has not been computed yet.
+    """
+    key = _key(embedding)
+    if key not in upload.vectors:
+        with st.spinner(f"Computing the vector of {upload.name} …"):
+            upload.vectors[key] = live.embed(embedding, [upload.image])[0]
+    return upload.vectors[key]
+
+
+def marks(on: Map) -> list[Mark]:
+    """Where the uploads would stand on a map: those whose vectors are known already."""
+    found = []
+    for upload in there().values():
+        known = upload.vectors.get(_key(on.embedding))
+        if known is not None:
+            found.append(_mark(on, known, upload.name))
+    return found
+
+
+def _mark(shown: Map, known: np.ndarray, name: str) -> Mark:
+    from pipelines.methods.placing import place
+
+    metric = embedding_data.document(shown.embedding, "neighbours")["metric"]
+    near = one_query(known, shown.embedding.vectors(), _NEAR, metric)
+    points = np.asarray(shown.embedding.projection(shown.projection))
+    x, y = shown.to_parts(place(points, near.positions, near.distances)).tolist()
+    return Mark(x, y, name)
+
+
+def _take(workspace: Workspace) -> None:
+    """Take what was just uploaded, and empty the field for the next files."""
+    turn = st.session_state[_TURN]
+    files: list[Any] = st.session_state.get(f"{KEY}_{turn}") or []
+    st.session_state[_TURN] = turn + 1
+    refused: list[Refused] = []
+    kept = dict(there())
+    for place, file in enumerate(files):
+        if place >= MOST_IMAGES:
+            refused.append(Refused(file.name, f"only {MOST_IMAGES} are taken at a time"))
+            continue
+        got = read(file.getvalue(), file.name, workspace)
+        if isinstance(got, Refused):
+            refused.append(got)
+        else:
+            kept[got.id] = got
+            show(got.id)
+    st.session_state[_KEPT] = dict(list(kept.items())[-MOST_IMAGES:])
+    st.session_state[_REFUSED] = refused
+
+
+def _key(embedding: Embedding) -> tuple[str, str, str]:
+    fingerprint = embedding.artefact("vectors").manifest.fingerprint
+    return embedding.run.name, embedding.name, fingerprint

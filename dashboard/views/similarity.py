@@ -1,0 +1,258 @@
+"""The images most similar to a query: one of the data, one at random, or an upload."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from cache.embeddings import Embedding
+from dashboard import (
+    embedding_data,
+    embedding_facts,
+    neighbourhoods,
+    picked,
+    selection,
+    similar,
+    uploads,
+)
+from dashboard.images import image_url
+from dashboard.neighbourhoods import Found
+from dashboard.uploads import Upload
+from dashboard.widgets import messages, number
+from dashboard.widgets.colours import verdict
+from dashboard.widgets.gallery import Tile, gallery
+from dashboard.widgets.messages import notice, plain
+from dashboard.widgets.viewer import SMALL, Picture, viewer
+
+
+def ask(each: Embedding, k: int) -> Found:
+    """Neighbours of the query in one embedding."""
+    if upload is not None:
+        vector = uploads.vector(upload, each)
+        return neighbourhoods.neighbours_of_vector(each, table, vector, k, asked.scope)
+    return neighbourhoods.neighbours_of(each, table, row, k, asked.scope)
+
+
+def at_random(rows: np.ndarray) -> None:
+    """Make an image of the walk the query."""
+    chosen = int(np.random.default_rng().choice(rows))
+    selection.open_image(str(table["sample_id"].iloc[chosen]))
+
+
+def show_on_map(rows: np.ndarray, said: str) -> None:
+    """Pick the result on the map and go there."""
+    picked.pick_samples(table["sample_id"].iloc[rows].tolist(), said)
+    selection.go("embeddings")
+
+
+def show_sample() -> None:
+    """The query, a sample: large, with what is known of it and the ways on."""
+    sample = table.iloc[row]
+    places = np.flatnonzero(queries == row)
+    order = queries if len(places) else np.concatenate([[row], queries])
+    place = int(places[0]) if len(places) else 0
+    views = workspace.dataset.views
+    near = [order[at] for at in (place + 1, place + 2, place - 1) if 0 <= at < len(order)]
+    event = viewer(
+        Picture(
+            image_url(workspace, sample["sample_id"], views[0]),
+            int(sample["width"]),
+            int(sample["height"]),
+            alt=f"The query: {sample['split']} image of class {sample['label']}",
+        ),
+        key="similarity_query",
+        index=place,
+        total=len(order),
+        label="The query",
+        height=300,
+        preload=[image_url(workspace, table["sample_id"].iloc[at], views[0]) for at in near],
+        closable=False,
+    )
+    if event.moved:
+        step = 1 if event.moved == "next" else -1
+        selection.open_image(str(table["sample_id"].iloc[int(order[place + step])]))
+        st.rerun()
+    parts = [f"**{plain(str(sample['label']))}**, {sample['split']}"]
+    if "predicted" in table:
+        look = verdict(bool(sample["correct"]))
+        parts.append(
+            f"predicted {plain(str(sample['predicted']))} with "
+            f"{number.percent(float(sample['confidence']))}: {look.icon} {look.word}"
+        )
+    st.markdown("; ".join(parts))
+    name = sample["path"] if isinstance(sample["path"], str) else sample["sample_id"]
+    st.caption(plain(str(name)))
+    st.caption(similar.rank_line(table, widest, str(sample["label"])))
+    with st.container(horizontal=True, gap="small"):
+        show_map_button(np.concatenate([[row], found.rows]))
+        st.button(
+            "Among the errors",
+            key="similarity_errors",
+            icon=":material/rule:",
+            type="tertiary",
+            disabled="predicted" not in table,
+            on_click=selection.go,
+            args=("errors",),
+            kwargs={
+                "image": sample["sample_id"],
+                "state": {selection.SPLIT: str(sample["split"])},
+            },
+        )
+        st.button(
+            "In the dataset",
+            key="similarity_dataset",
+            icon=":material/photo_library:",
+            type="tertiary",
+            on_click=selection.go,
+            args=("dataset",),
+            kwargs={"image": sample["sample_id"]},
+        )
+
+
+def show_map_button(rows: np.ndarray) -> None:
+    """A way to the map with the result picked."""
+    st.button(
+        "On the map",
+        key="similarity_map",
+        icon=":material/scatter_plot:",
+        type="tertiary",
+        disabled=not embedding_data.has(embedding, "projection"),
+        on_click=show_on_map,
+        args=(rows, f"a query and its nearest in {embedding.name}"),
+    )
+
+
+def show_upload(shown: Upload) -> None:
+    """The query, an upload: large, and what its neighbours are."""
+    height, width = shown.image.shape[:2]
+    viewer(
+        Picture(shown.src, width, height, alt=f"The upload {shown.name}"),
+        key="similarity_upload_viewer",
+        index=0,
+        total=1,
+        label="The query",
+        height=300,
+        closable=False,
+    )
+    counts = picked.tally(table, found.rows)
+    told = ", ".join(f"{plain(str(name))} ({n:,})" for name, n in counts.head(6).items())
+    st.markdown(f"**{plain(shown.name)}**")
+    st.markdown(f"Labels of its {len(found.rows)} nearest: {told}.")
+    st.caption(
+        f"An upload of {width} × {height} pixels; it has no label, so nothing is marked. On the "
+        "map it stands amid its neighbours."
+    )
+    show_map_button(found.rows)
+
+
+def show_uploads() -> None:
+    """The field for files, and what was uploaded so far."""
+    channels = workspace.dataset.channels
+    if len(channels) not in (1, 3):
+        st.caption(
+            f"No upload here: an image of this workspace has {len(channels)} channels "
+            f"({plain(', '.join(channels))}), and no picture file holds these."
+        )
+        return
+    uploads.draw(workspace)
+    kept = uploads.there()
+    if not kept:
+        return
+    event = gallery(
+        [
+            Tile(each.id, each.src, f"The upload {each.name}", lines=(each.name,))
+            for each in kept.values()
+        ],
+        key="similarity_uploads_gallery",
+        label="Uploads; a click makes one the query",
+        empty="",
+        tile_size="small",
+        pixelated=all(max(each.image.shape[:2]) <= SMALL for each in kept.values()),
+        selectable=False,
+    )
+    st.button(
+        "Forget the uploads",
+        key="similarity_forget",
+        icon=":material/delete:",
+        type="tertiary",
+        on_click=uploads.forget,
+    )
+    if event.opened in kept:
+        uploads.show(event.opened)
+        st.rerun()
+
+
+st.title("Similarity", anchor=False)
+workspace = selection.workspace()
+run = selection.run()
+headline = st.container()
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    embedding = selection.choose_embedding(run)
+    asked = similar.choose(run, embedding)
+table: pd.DataFrame = embedding_data.table(run)
+grid = st.grid(3, min_column_width=300, gap="medium")
+left = grid.cell()
+with left, st.container(horizontal=True, vertical_alignment="bottom"):
+    queries = similar.walk(run, table)
+    st.button(
+        "At random",
+        key="similarity_random",
+        icon=":material/shuffle:",
+        on_click=at_random,
+        args=(queries,),
+        help="Another of these images as the query.",
+    )
+
+upload = uploads.shown()
+named = selection.image()
+rows = embedding_data.rows_of(workspace, [named] if named else [])
+row = int(rows[0]) if len(rows) else int(queries[0]) if len(queries) else 0
+label = None if upload is not None else str(table["label"].iloc[row])
+if named and not len(rows):
+    with headline:
+        notice(
+            "No such image",
+            f"The link names an image '{named}' that the workspace '{workspace.name}' does not "
+            "have. Another one stands in its place.",
+            icon=":material/search_off:",
+        )
+
+widest = ask(embedding, max(asked.count, similar.RANKS[-1]))
+found = Found(
+    widest.rows[: asked.count], widest.distances[: asked.count], widest.gallery, widest.how
+)
+with headline:
+    messages.finding(similar.finding(embedding, table, found, label, asked.scope))
+    embedding_facts.show_origin(embedding)
+
+with left:
+    if upload is None:
+        show_sample()
+    else:
+        show_upload(upload)
+    show_uploads()
+with grid.cell(column_span=2):
+    shown = (embedding, *asked.others)
+    answers = [found, *(ask(each, asked.count) for each in asked.others)]
+    if len(shown) > 1:
+        names = [embedding_facts.title(each) for each in shown]
+        st.markdown(similar.agreement_text(names, answers))
+    with st.grid(len(shown), min_column_width=200):
+        for place, (each, answer) in enumerate(zip(shown, answers, strict=True)):
+            with st.container():
+                heading = f"**{embedding_facts.title(each)}**"
+                if label is not None and len(answer.rows):
+                    rate = neighbourhoods.matches(table, answer, label)
+                    heading += f" · {rate.count} of {rate.n} bear its label"
+                st.markdown(heading)
+                similar.wall(
+                    run,
+                    table,
+                    answer,
+                    key=f"similarity_wall_{place}",
+                    label=label,
+                    name=each.name,
+                    small=len(shown) > 1,
+                )
+    st.caption(similar.caption(embedding, found))

@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from cache import Workspace
+from cache.embeddings import Embedding, open_embedding
+from cache.names import cluster_names
+from dashboard import points
+from dashboard.points import open_map
+from dashboard.widgets.scatter import inside
+from tests.dashboard.conftest import Fire, Shown, make_workspace, parameter
+
+Open = Callable[..., AppTest]
+
+MAP = "embeddings_map"
+BOX = [[0, 0], [5000, 0], [5000, 10000], [0, 10000]]
+
+
+@pytest.fixture
+def embedding(workspaces: dict[str, Workspace]) -> Embedding:
+    return open_embedding(workspaces["shapes"].run("plain"), "penultimate")
+
+
+def within(embedding: Embedding, projection: str = "umap") -> list[str]:
+    """Ids of what lies in ``BOX``, in the order of the samples."""
+    shown = open_map(embedding, projection)
+    samples = embedding.run.workspace.samples()["sample_id"]
+    return samples[inside(shown.places, tuple(map(tuple, BOX)))].tolist()  # type: ignore[arg-type]
+
+
+def bits(data: dict[str, Any], n: int) -> np.ndarray:
+    """Which points a map shows as selected."""
+    raw = np.frombuffer(base64.b64decode(data["selected"]), np.uint8)
+    return np.unpackbits(raw, bitorder="little")[:n].astype(bool)
+
+
+def gallery(shown: Shown, at: AppTest) -> list[str]:
+    return [tile["id"] for tile in shown(at, "embeddings_gallery")["tiles"]]
+
+
+def test_the_page_opens_with_how_good_the_neighbours_are(
+    workspaces: dict[str, Workspace], open_page: Open, shown: Shown
+) -> None:
+    at = open_page("embeddings", workspace="shapes")
+    assert not at.exception
+    assert at.subheader[0].value.startswith("In penultimate, ")
+    assert "by chance 33" in at.subheader[0].value
+    data = shown(at, MAP)
+    assert data["url"].startswith("/points/shapes/")
+    assert data["url"].endswith("/plain/penultimate/umap")
+    assert data["selected"] is None
+    assert [item["name"] for item in data["legend"]["items"]] == ["circle", "cross", "square"]
+    assert any("Nothing is picked" in each.value for each in at.markdown)
+
+
+def test_while_nothing_is_picked_images_among_other_classes_are_shown(
+    embedding: Embedding, open_page: Open, fire: Fire, shown: Shown
+) -> None:
+    at = open_page("embeddings", workspace="shapes")
+    samples = embedding.run.workspace.samples()
+    codes = samples["label"].cat.codes.to_numpy()
+    near = embedding.neighbours().positions[:, :10]
+    shares = (codes[near] == codes[:, None]).mean(axis=1)
+    tiles = shown(at, "embeddings_strangers")["tiles"]
+    order = np.argsort(shares, kind="stable")[:12]
+    assert [tile["id"] for tile in tiles] == samples["sample_id"].iloc[order].tolist()
+    assert tiles[0]["title"] == f"{round(shares[order[0]] * 10)} of 10"
+    wanted = tiles[1]["id"]
+    fire(at, "embeddings_strangers", {"n": 1, "added": [], "removed": [], "opened": wanted})
+    assert parameter(at, "image") == wanted
+
+
+def test_an_outline_picks_what_lies_inside_and_colours_keep_it(
+    embedding: Embedding, open_page: Open, fire: Fire, shown: Shown
+) -> None:
+    at = fire(open_page("embeddings", workspace="shapes"), MAP, {"n": 1, "outline": BOX})
+    wanted = within(embedding)
+    assert 24 < len(wanted) < 150
+    assert f"**{len(wanted)} of 150 images**" in at.markdown[0].value
+    assert gallery(shown, at) == wanted[:24]
+    samples = embedding.run.workspace.samples()["sample_id"]
+    assert samples[bits(shown(at, MAP), 150)].tolist() == wanted
+    before = shown(at, MAP)
+    at.selectbox(key="colour").select("confidence").run()
+    after = shown(at, MAP)
+    assert (after["selected"], after["outline"]) == (before["selected"], before["outline"])
+    assert after["codes"] != before["codes"]
+    assert after["legend"]["scale"] is not None
+    assert gallery(shown, at) == wanted[:24]
+
+
+def test_a_link_picks_the_same(
+    embedding: Embedding, open_page: Open, fire: Fire, shown: Shown
+) -> None:
+    at = fire(open_page("embeddings", workspace="shapes"), MAP, {"n": 1, "outline": BOX})
+    link = parameter(at, "picked")
+    copied = open_page("embeddings", workspace="shapes", picked=link)
+    assert bits(shown(copied, MAP), 150).tolist() == bits(shown(at, MAP), 150).tolist()
+
+
+def test_shift_adds_an_outline_and_clear_picks_nothing(
+    embedding: Embedding, open_page: Open, fire: Fire, shown: Shown
+) -> None:
+    at = open_page("embeddings", workspace="shapes")
+    corner = [[7000, 0], [10000, 0], [10000, 3000]]
+    fire(at, MAP, {"n": 1, "outline": BOX})
+    one = int(bits(shown(at, MAP), 150).sum())
+    fire(at, MAP, {"n": 2, "outline": corner, "add": True})
+    both = bits(shown(at, MAP), 150)
+    places = open_map(embedding, "umap").places
+    wanted = inside(places, tuple(map(tuple, BOX))) | inside(places, tuple(map(tuple, corner)))  # type: ignore[arg-type]
+    assert both.tolist() == wanted.tolist()
+    assert both.sum() >= one
+    fire(at, MAP, {"n": 3, "clear": True})
+    assert shown(at, MAP)["selected"] is None
+    assert "picked" not in at.query_params
+
+
+def test_a_click_on_a_point_picks_it_and_its_neighbours(
+    embedding: Embedding, open_page: Open, fire: Fire, shown: Shown
+) -> None:
+    samples = embedding.run.workspace.samples()["sample_id"]
+    at = open_page("embeddings", workspace="shapes")
+    fire(at, MAP, {"n": 1, "opened": samples[40]})
+    near = embedding.neighbours().positions[40]
+    assert gallery(shown, at) == samples.iloc[[40, *near[:23]]].tolist()
+    (mark,) = shown(at, MAP)["marks"]
+    places = open_map(embedding, "umap").places
+    assert (mark["x"], mark["y"]) == pytest.approx(tuple(places[40]), abs=1e-6)
+
+
+def test_a_click_on_an_image_leads_to_its_neighbours(
+    embedding: Embedding, open_page: Open, fire: Fire, shown: Shown
+) -> None:
+    at = fire(open_page("embeddings", workspace="shapes"), MAP, {"n": 1, "outline": BOX})
+    wanted = within(embedding)[3]
+    fire(at, "embeddings_gallery", {"n": 1, "added": [], "removed": [], "opened": wanted})
+    assert at.title[0].value == "Similarity"
+    assert parameter(at, "image") == wanted
+
+
+def test_a_short_selection_shows_where_only_a_sample_is_drawn(
+    embedding: Embedding, open_page: Open, shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(points, "MOST_POINTS", 100)
+    monkeypatch.setattr(points, "SAMPLE", 40)
+    points._places.cache_clear()
+    drawn = set(open_map(embedding, "umap").drawn.tolist())
+    samples = embedding.run.workspace.samples()["sample_id"]
+    rows = [row for row in range(150) if row not in drawn][:3] + sorted(drawn)[:2]
+    ids = ".".join(samples.iloc[rows])
+    at = open_page("embeddings", workspace="shapes", picked=f"samples~~~{ids}")
+    data = shown(at, MAP)
+    points._places.cache_clear()
+    assert at.title[0].value == "Embeddings"
+    assert not [each.value for each in at.markdown if "Longest" in each.value]
+    assert (int(bits(data, 40).sum()), len(data["marks"]), data["selected_total"]) == (2, 3, 5)
+
+
+def test_two_embeddings_share_a_selection(
+    embedding: Embedding, open_page: Open, fire: Fire, shown: Shown
+) -> None:
+    at = open_page("embeddings", workspace="shapes", beside="pixels")
+    assert shown(at, "embeddings_beside")["url"].endswith("/pixels/umap")
+    fire(at, "embeddings_beside", {"n": 1, "outline": BOX})
+    other = open_embedding(embedding.run, "pixels")
+    samples = embedding.run.workspace.samples()["sample_id"]
+    for key in (MAP, "embeddings_beside"):
+        assert samples[bits(shown(at, key), 150)].tolist() == within(other)
+    assert any("share **" in each.value for each in at.markdown)
+    # Only the map that it was drawn on shows the outline.
+    assert shown(at, MAP)["outline"] is None
+    assert shown(at, "embeddings_beside")["outline"] is not None
+
+
+@pytest.mark.parametrize(
+    "colour",
+    ["label", "prediction", "right or wrong", "confidence", "split", "cluster, HDBSCAN",
+     "cluster, k-means", "trustworthiness", "brightness", "contrast", "loss", "margin"],
+)  # fmt: skip
+def test_every_colour_has_a_code_for_each_point(
+    workspaces: dict[str, Workspace], open_page: Open, shown: Shown, colour: str
+) -> None:
+    at = open_page("embeddings", workspace="shapes", colour=colour)
+    assert not at.exception
+    assert at.selectbox(key="colour").value == colour
+    data = shown(at, MAP)
+    codes = np.frombuffer(base64.b64decode(data["codes"]), np.uint8)
+    assert len(codes) == 150
+    counts = np.bincount(codes, minlength=256)
+    for item in data["legend"]["items"]:
+        assert int(item["count"].replace(",", "")) == counts[item["code"]]
+
+
+def test_a_cluster_is_picked_and_named(embedding: Embedding, open_page: Open, shown: Shown) -> None:
+    at = open_page("embeddings", workspace="shapes", picked="cluster~penultimate~hdbscan~1")
+    wanted = (embedding.clusters()["hdbscan"] == 1).to_numpy()
+    assert bits(shown(at, MAP), 150).tolist() == wanted.tolist()
+    (field,) = at.text_input
+    field.input("lone crosses").run()
+    assert cluster_names(embedding, "hdbscan") == {1: "lone crosses"}
+    table: pd.DataFrame = at.dataframe[0].value
+    assert "lone crosses" in table["cluster"].tolist()
+    at.selectbox(key="colour").select("cluster, HDBSCAN").run()
+    assert "lone crosses" in [item["name"] for item in shown(at, MAP)["legend"]["items"]]
+
+
+def test_the_autoencoder_shows_its_reconstructions(
+    workspaces: dict[str, Workspace], open_page: Open, shown: Shown
+) -> None:
+    at = open_page(
+        "embeddings", workspace="shapes", embedding="autoencoder", about="How it was made"
+    )
+    assert not at.exception
+    tiles = shown(at, "embeddings_reconstructions")["tiles"]
+    assert [tile["title"] for tile in tiles[:2]] == ["image", "rebuilt"]
+    assert len(tiles) == 16
+
+
+def test_the_errors_page_picks_a_cell_on_the_map(
+    embedding: Embedding, open_page: Open, shown: Shown
+) -> None:
+    at = open_page("errors", workspace="shapes", true="cross", answer="all")
+    at.button(key="errors_map").click().run()
+    assert at.title[0].value == "Embeddings"
+    answers = embedding.run.predictions()
+    wanted = (answers["split"] == "test") & (answers["label"] == "cross")
+    assert bits(shown(at, MAP), 150).tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize("page", ["embeddings", "similarity", "retrieval"])
+def test_a_run_without_embeddings_says_what_to_do(
+    workspaces: dict[str, Workspace], open_page: Open, page: str
+) -> None:
+    at = open_page(page, workspace="shapes", run="wide")
+    assert not at.exception
+    assert any("This run has no embeddings" in each.value for each in at.markdown)
+
+
+@pytest.mark.parametrize("page", ["embeddings", "similarity", "retrieval"])
+def test_an_unknown_embedding_says_which_there_are(
+    workspaces: dict[str, Workspace], open_page: Open, page: str
+) -> None:
+    at = open_page(page, workspace="shapes", embedding="nothing")
+    assert not at.exception
+    assert any("penultimate, pixels, autoencoder" in each.value for each in at.text)
+
+
+@pytest.mark.parametrize("until", [None, "vectors", "neighbours"])
+@pytest.mark.parametrize("page", ["embeddings", "similarity", "retrieval"])
+def test_what_is_not_made_yet_says_what_to_run(
+    cache_folder: Any, open_page: Open, page: str, until: str | None
+) -> None:
+    make_workspace(
+        cache_folder,
+        "half",
+        embeddings={"pixels": {"kind": "pixels", "spread": 1.0, "until": until}},
+    )
+    at = open_page(page, workspace="half")
+    assert not at.exception
+    if page == "similarity" and until == "neighbours":
+        assert at.subheader
+    else:
+        assert any("python -m pipelines run half" in each.value for each in at.code)

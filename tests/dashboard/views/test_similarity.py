@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from cache import Workspace
+from cache.embeddings import Embedding, open_embedding
+from dashboard import live
+from tests.dashboard.conftest import Fire, Shown, parameter
+
+Open = Callable[..., AppTest]
+
+WALL = "similarity_wall_0"
+
+
+@pytest.fixture
+def embedding(workspaces: dict[str, Workspace]) -> Embedding:
+    return open_embedding(workspaces["shapes"].run("plain"), "penultimate")
+
+
+def ids(embedding: Embedding) -> list[str]:
+    return list(embedding.run.workspace.samples()["sample_id"])
+
+
+def wall(shown: Shown, at: AppTest, key: str = WALL) -> list[str]:
+    return [tile["id"] for tile in shown(at, key)["tiles"]]
+
+
+def test_the_wall_shows_the_neighbours_in_order(
+    embedding: Embedding, open_page: Open, shown: Shown
+) -> None:
+    names, samples = ids(embedding), embedding.run.workspace.samples()
+    at = open_page("similarity", workspace="shapes", image=names[120])
+    near = embedding.neighbours().positions[120, :25]
+    assert wall(shown, at) == [names[place] for place in near]
+    tiles = shown(at, WALL)["tiles"]
+    matches = (samples["label"].iloc[near] == samples["label"].iloc[120]).tolist()
+    assert [tile["mark"] == "match" for tile in tiles] == matches
+    assert [tile["title"] for tile in tiles[:3]] == ["no. 1", "no. 2", "no. 3"]
+    label = samples["label"].iloc[120]
+    assert at.subheader[0].value.startswith(
+        f"{sum(matches)} of the 25 images nearest to this {label} in penultimate bear its label"
+    )
+    assert names[120] not in wall(shown, at)
+
+
+def test_a_click_makes_a_neighbour_the_query(
+    embedding: Embedding, open_page: Open, fire: Fire, shown: Shown
+) -> None:
+    names = ids(embedding)
+    at = open_page("similarity", workspace="shapes", image=names[120])
+    near = int(embedding.neighbours().positions[120, 2])
+    fire(at, WALL, {"n": 1, "added": [], "removed": [], "opened": names[near]})
+    assert parameter(at, "image") == names[near]
+    wanted = embedding.neighbours().positions[near, :25]
+    assert wall(shown, at) == [names[place] for place in wanted]
+
+
+def test_arrows_walk_through_the_queries(
+    embedding: Embedding, open_page: Open, fire: Fire, shown: Shown
+) -> None:
+    names = ids(embedding)
+    at = open_page("similarity", workspace="shapes")
+    assert shown(at, "similarity_query")["index"] == 0
+    fire(at, "similarity_query", {"n": 1, "action": "next"})
+    test = np.flatnonzero(embedding.run.workspace.samples()["split"] == "test")
+    assert parameter(at, "image") == names[test[1]]
+    at.selectbox(key="queries").select("mistakes of test").run()
+    answers = embedding.run.predictions()
+    wrong = int((~answers["correct"] & (answers["split"] == "test")).sum())
+    # The query stands before those that are walked through, unless it is one of them.
+    assert shown(at, "similarity_query")["total"] in (wrong, wrong + 1)
+    at.button(key="similarity_random").click().run()
+    assert parameter(at, "image") in set(
+        answers["sample_id"][~answers["correct"] & (answers["split"] == "test")]
+    )
+
+
+def test_filters_leave_only_what_passes(
+    embedding: Embedding, open_page: Open, shown: Shown
+) -> None:
+    names, samples = ids(embedding), embedding.run.workspace.samples().set_index("sample_id")
+    at = open_page(
+        "similarity",
+        workspace="shapes",
+        image=names[0],
+        among="train",
+        of_class="square",
+        clean="true",
+        k="10",
+    )
+    found = samples.loc[wall(shown, at)]
+    assert len(found) == 10
+    assert (found["split"] == "train").all()
+    assert (found["label"] == "square").all()
+    assert names[1] not in found.index
+
+
+def test_several_embeddings_stand_in_columns_with_their_agreement(
+    embedding: Embedding, open_page: Open, shown: Shown
+) -> None:
+    names = ids(embedding)
+    at = open_page("similarity", workspace="shapes", image=names[9])
+    at.multiselect(key="with").set_value(["pixels", "autoencoder"]).run()
+    first, second = wall(shown, at), wall(shown, at, "similarity_wall_1")
+    other = open_embedding(embedding.run, "pixels").neighbours().positions[9, :25]
+    assert second == [names[place] for place in other]
+    assert len(wall(shown, at, "similarity_wall_2")) == 25
+    common = len(set(first) & set(second))
+    assert any(
+        f"penultimate and pixels share **{common} of 25**" in each.value for each in at.markdown
+    )
+
+
+def test_the_result_is_picked_on_the_map(
+    embedding: Embedding, open_page: Open, shown: Shown
+) -> None:
+    names = ids(embedding)
+    at = open_page("similarity", workspace="shapes", image=names[9], k="10")
+    wanted = [names[9], *wall(shown, at)]
+    at.button(key="similarity_map").click().run()
+    assert at.title[0].value == "Embeddings"
+    assert [tile["id"] for tile in shown(at, "embeddings_gallery")["tiles"]] == wanted
+
+
+def test_an_upload_gets_neighbours_and_a_place_on_the_map(
+    embedding: Embedding, open_page: Open, shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[np.ndarray] = []
+
+    def embed(of: Embedding, images: Sequence[np.ndarray]) -> np.ndarray:
+        asked.extend(images)
+        return np.asarray(of.vectors()[33:34])
+
+    monkeypatch.setattr(live, "embed", embed)
+    picture = np.random.default_rng(5).integers(0, 256, (8, 8), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    at = open_page("similarity", workspace="shapes", image=ids(embedding)[4])
+    field = at.file_uploader[0]
+    field.upload("one.png", buffer.getvalue(), "image/png")
+    field.upload("no.png", b"words", "image/png").run()
+    assert not at.exception
+    assert any("no.png was not taken: its content is text" in each.value for each in at.text)
+    assert (asked[0][..., 0] == picture).all()
+    assert wall(shown, at)[0] == ids(embedding)[33]
+    assert [tile["mark"] for tile in shown(at, WALL)["tiles"]] == [None] * 25
+    assert "nearest to this upload" in at.subheader[0].value
+    assert "image" not in at.query_params
+    at.button(key="similarity_map").click().run()
+    (mark,) = shown(at, "embeddings_map")["marks"]
+    assert mark["name"] == "one.png"
+    at.switch_page("views/similarity.py").run()
+    at.button(key="similarity_forget").click().run()
+    assert "nearest to this upload" not in at.subheader[0].value
+
+
+def test_several_channels_take_no_upload_and_say_why(
+    workspaces: dict[str, Workspace], open_page: Open
+) -> None:
+    at = open_page("similarity", workspace="stamps")
+    assert not at.exception
+    assert not at.file_uploader
+    assert any("2 channels" in each.value for each in at.caption)
+    assert any("Simulated data." in each.value for each in at.caption)
+
+
+def test_an_image_that_is_not_there_is_told(
+    workspaces: dict[str, Workspace], open_page: Open
+) -> None:
+    at = open_page("similarity", workspace="shapes", image="0" * 16 + "x")
+    assert not at.exception
+    assert any("No such image" in each.value for each in at.markdown)
+
+
+@pytest.mark.parametrize("page", ["errors", "dataset"])
+def test_every_gallery_leads_to_similar_images(
+    embedding: Embedding, open_page: Open, fire: Fire, shown: Shown, page: str
+) -> None:
+    parameters = {"tab": "Images", "grid": "one list"} if page == "dataset" else {}
+    at = open_page(page, workspace="shapes", **parameters)
+    key = "errors_gallery" if page == "errors" else "dataset_list"
+    data = shown(at, key)
+    assert data["searchable"]
+    wanted = data["tiles"][1]["id"]
+    fire(at, key, {"n": 1, "added": [], "removed": [], "similar": wanted})
+    assert at.title[0].value == "Similarity"
+    assert parameter(at, "image") == wanted
+
+
+def test_no_way_to_similar_images_without_neighbours(
+    workspaces: dict[str, Workspace], open_page: Open, shown: Shown
+) -> None:
+    at = open_page("errors", workspace="shapes", run="wide")
+    assert not shown(at, "errors_gallery")["searchable"]
