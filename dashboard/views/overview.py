@@ -68,7 +68,7 @@ def show_table() -> None:
         alt="All runs with accuracy, parameters, training time and size",
         column_config={
             "workspace": st.column_config.TextColumn("Workspace", pinned=True),
-            "run": st.column_config.TextColumn("Run", pinned=True),
+            "run": st.column_config.TextColumn("Run", pinned=True, width=110),
             "action": st.column_config.ButtonColumn(
                 "Open", key=MISTAKES, on_click=open_mistakes, type="tertiary", width="small"
             ),
