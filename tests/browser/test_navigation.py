@@ -84,7 +84,7 @@ def test_the_button_of_a_run_leads_to_its_mistakes_and_back(address: str, visit:
     box = grid.bounding_box()
     assert box is not None
     # The table is drawn on a canvas: the second run, in the third column.
-    page.mouse.click(box["x"] + 185, box["y"] + 83)
+    page.mouse.click(box["x"] + 227, box["y"] + 83)
     page.wait_for_url("**/errors?*")
     expect_query(page, workspace="shapes", run="wide")
     # Streamlit may enter the page into the history once without and once with its parameters.

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -122,14 +123,18 @@ def test_each_channel_that_is_no_colour_is_a_view(tmp_path: Path, run_stages: Ru
             assert (picture == np.rint(images[row, ..., channel] * 255)).all()
 
 
-def test_a_file_that_is_gone_stops_the_stage_and_leaves_nothing(
+def test_a_file_that_was_spoilt_unseen_stops_the_stage_and_leaves_nothing(
     make_folder: MakeFolder, run_stages: RunStages
 ) -> None:
     sizes = [(12, 12), (13, 12)]
     root = make_folder({f"{'ab'[i % 2]}/{i}.png": smooth(*sizes[i % 2], 1, i) for i in range(8)})
     dataset = {"source": "folder", "root": str(root)}
     workspace = run_stages(dataset)
-    (root / "a" / "4.png").unlink()
+    # Of the same size and time as before, so that the samples still stand.
+    path = root / "a" / "4.png"
+    before = path.stat()
+    path.write_bytes(bytes(before.st_size))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     with pytest.raises(StageError, match=r"'thumbnails' failed: .*a/4\.png") as caught:
         run_stages(dataset, "thumbnails")
     assert "Put it back, or run: python -m pipelines run tried" in str(caught.value)
