@@ -20,6 +20,9 @@ from pipelines.stages.base import Job, Outcome, Stage
 _K = 15
 """Neighbours that the quality of a map is judged by."""
 
+_SAMPLE = 2_000
+"""Points that the figures without a value for each point are judged by, at most."""
+
 
 def settings(recipe: Recipe, run: str, embedding: str) -> Any:
     """What the recipe says about the map."""
@@ -62,6 +65,7 @@ def work(job: Job) -> Outcome:
     pca, explained = projection.pca_map(vectors)
     steps(3, 4)
     trust = map_quality.trustworthiness(vectors, umap, k, metric=chosen.metric)
+    few = min(n, _SAMPLE)
     stable = map_quality.stability(umap, other, k)
     np.save(job.out / "umap.npy", umap)
     np.save(job.out / "pca.npy", pca)
@@ -73,16 +77,20 @@ def work(job: Job) -> Outcome:
             "init": "pca",
             "seconds": round(seconds, 3),
             "trustworthiness": trust.value,
-            "continuity": map_quality.continuity(vectors, umap, k, metric=chosen.metric).value,
+            "continuity": map_quality.continuity(
+                vectors, umap, k, metric=chosen.metric, sample=few
+            ).value,
             "k": k,
             "n": trust.n,
         },
         "pca": {
             "explained": explained,
             "trustworthiness": map_quality.trustworthiness(
-                vectors, pca, k, metric=chosen.metric
+                vectors, pca, k, metric=chosen.metric, sample=few
             ).value,
-            "continuity": map_quality.continuity(vectors, pca, k, metric=chosen.metric).value,
+            "continuity": map_quality.continuity(
+                vectors, pca, k, metric=chosen.metric, sample=few
+            ).value,
         },
         "stability": {"value": stable.value, "n": stable.n, "k": k},
     }
