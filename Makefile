@@ -12,8 +12,7 @@ help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.installed ## Make the workspaces digits and transients, then serve the dashboard
-	$(BIN)/python -m pipelines run digits transients
-	@$(MAKE) --no-print-directory serve
+	@BIN="$(BIN)" PORT="$(PORT)" sh scripts/demo.sh
 
 serve: $(VENV)/.installed ## Serve the dashboard on http://localhost:8501 (PORT=... for another)
 	$(BIN)/streamlit run dashboard/app.py --server.port $(PORT)

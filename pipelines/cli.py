@@ -81,6 +81,9 @@ def run(
             "neighbours, index, retrieval, projection, clusters)."
         ),
     ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Leave what comes after this stage for a later run.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Make again what already stands.")] = False,
     cache: CacheOption = None,
 ) -> None:
@@ -111,6 +114,7 @@ def run(
                     command=_command(recipe, sets, cache),
                     reference=recipe,
                     only=only,
+                    until=until,
                     force=force,
                 )
             _print_results(open_workspace(document.name))

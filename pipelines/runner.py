@@ -111,6 +111,7 @@ def run_recipe(
     command: str,
     reference: str,
     only: str | None = None,
+    until: str | None = None,
     force: bool = False,
     root: Path | None = None,
 ) -> Workspace:
@@ -122,25 +123,30 @@ def run_recipe(
         command: What a user types to run this recipe, for messages and the dashboard.
         reference: Name or path under which the recipe was found.
         only: Name of the one stage to run.
+        until: Name of the last stage to run of each run; what comes after it is left for later.
         force: Make it again even where it stands.
         root: Folder of the workspaces; the cache's own if absent.
 
     Raises:
-        RecipeError: The workspace belongs to another recipe, or ``only`` names no stage.
+        RecipeError: The workspace belongs to another recipe, or ``only`` or ``until`` names no
+            stage.
         SourceError: The data cannot be used.
         StageError: A stage failed; what stood before it stands still.
         LockedError: Another process is writing to the workspace.
     """
     names = [stage.name for stage in STAGES]
-    if only is not None and only not in names:
-        raise RecipeError(f"There is no stage '{only}'. The stages are: {', '.join(names)}.")
+    for given in (only, until):
+        if given is not None and given not in names:
+            raise RecipeError(f"There is no stage '{given}'. The stages are: {', '.join(names)}.")
+    wanted = names[: names.index(until) + 1] if until is not None else names
+    wanted = [name for name in wanted if only in (None, name)]
     steps = plan(recipe)
     folder = (root or cache_root()) / recipe.name
     with writing_lock(folder):
         recover(folder)
         _write_document(folder, recipe, steps, command, reference)
         for step in steps:
-            if only in (None, step.stage.name):
+            if step.stage.name in wanted:
                 workspace = Workspace(recipe.name, folder)
                 if only is not None:
                     _refuse_old_inputs(workspace, step)

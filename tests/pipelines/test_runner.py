@@ -157,6 +157,14 @@ class TestFingerprints:
     def test_force_makes_again_what_stands(self, recipe: Path) -> None:
         assert run(recipe, only="thumbnails", force=True).made == ["thumbnails"]
 
+    def test_until_leaves_the_rest_for_later(self, recipe: Path, cache: Path) -> None:
+        shutil.rmtree(cache)
+        first = ["samples", "thumbnails", "runs/a/inputs", "runs/b/inputs"]
+        assert run(recipe, until="inputs").made == first
+        log = run(recipe, "runs.a.epochs=1", until="train")
+        assert log.skipped == first
+        assert log.made == ["runs/a/train", "runs/b/train"]
+
     def test_other_data_do_not_take_over_the_name(self, recipe: Path, tmp_path: Path) -> None:
         before = open_workspace("stamps").samples()
         other = shutil.copy(recipe.with_suffix(".npz"), tmp_path / "other.npz")
