@@ -256,7 +256,7 @@ def _tile(run: Run, row: pd.Series, rank: int, distance: float, label: str | Non
         id=row["sample_id"],
         src=thumbnail_url(run.workspace, row["sample_id"]),
         alt=f"Rank {rank}: {where} image of class {row['label']}, distance {distance:.3g}",
-        title=f"no. {rank}",
+        title=f"{rank}.",
         lines=(f"true {row['label']}", answer, f"{where} · {distance:.3g}"),
         mark=mark,  # type: ignore[arg-type]
     )

@@ -41,7 +41,7 @@ def test_the_wall_shows_the_neighbours_in_order(
     tiles = shown(at, WALL)["tiles"]
     matches = (samples["label"].iloc[near] == samples["label"].iloc[120]).tolist()
     assert [tile["mark"] == "match" for tile in tiles] == matches
-    assert [tile["title"] for tile in tiles[:3]] == ["no. 1", "no. 2", "no. 3"]
+    assert [tile["title"] for tile in tiles[:3]] == ["1.", "2.", "3."]
     label = samples["label"].iloc[120]
     assert at.subheader[0].value.startswith(
         f"{sum(matches)} of the 25 images nearest to this {label} in penultimate bear its label"
