@@ -18,13 +18,6 @@ CONFIG: Final[dict[str, Any]] = {
 }
 """For ``st.plotly_chart(config=...)`` of figures that are looked at."""
 
-SELECTION_CONFIG: Final[dict[str, Any]] = {
-    **CONFIG,
-    "displayModeBar": True,
-    "modeBarButtonsToRemove": ["toImage", "autoScale2d", "zoomIn2d", "zoomOut2d"],
-}
-"""For figures in which something is selected: the tools for it stay in sight."""
-
 GRID: Final = "rgba(128, 140, 152, 0.22)"
 """Grid lines that are faint on white and on near-black."""
 

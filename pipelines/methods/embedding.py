@@ -18,7 +18,6 @@ from pipelines.methods.fitting import Progress
 from pipelines.methods.memory import give_back
 from pipelines.methods.parallel import in_order
 from pipelines.methods.reading import pixel_reader
-from pipelines.recipe import EmbeddingBase
 
 if TYPE_CHECKING:
     from pipelines.recipe import (
@@ -65,7 +64,7 @@ def compute(
     """
     work.mkdir(parents=True, exist_ok=True)
     _count_earlier_attempts(work)
-    own = settings.model_dump(mode="json", exclude=set(EmbeddingBase.model_fields))
+    own = settings.of_the_vectors()
     where = f"runs.{run.name}.embeddings.{name}"
     total = len(run.workspace.samples())
     trained = settings.kind in ("autoencoder", "siamese")

@@ -71,6 +71,10 @@ class EmbeddingBase(Part):
     projection: ProjectionRecipe = Field(default_factory=ProjectionRecipe)
     clusters: ClusterRecipe = Field(default_factory=ClusterRecipe)
 
+    def of_the_vectors(self) -> dict[str, Any]:
+        """What makes the vectors, as plain data, without what is computed from them later."""
+        return self.model_dump(mode="json", exclude=set(EmbeddingBase.model_fields))
+
 
 class LayerEmbedding(EmbeddingBase):
     """Output of a layer of the run's own classifier."""

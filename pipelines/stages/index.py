@@ -19,7 +19,7 @@ from pipelines.stages.base import Job, Outcome, Stage
 def settings(recipe: Recipe, run: str, embedding: str) -> Any:
     """Trees and search_k; the distance comes with the neighbours."""
     chosen = recipe.runs[run].embeddings[embedding]
-    return chosen.model_dump(mode="json", include={"index", "metric"})
+    return chosen.model_dump(mode="json", include={"index"})
 
 
 def work(job: Job) -> Outcome:

@@ -34,7 +34,7 @@ _PAIRS = (("test", "train"), ("val", "train"), ("all", "all"))
 def settings(recipe: Recipe, run: str, embedding: str) -> Any:
     """What counts as a near-duplicate; the neighbours come with their own settings."""
     chosen = recipe.runs[run].embeddings[embedding]
-    return chosen.model_dump(mode="json", include={"near_duplicate", "metric"})
+    return chosen.model_dump(mode="json", include={"near_duplicate"})
 
 
 def work(job: Job) -> Outcome:

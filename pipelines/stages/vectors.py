@@ -11,7 +11,7 @@ from typing import Any
 
 from cache.artefact import write_json
 from pipelines.methods import embedding
-from pipelines.recipe import EmbeddingBase, Recipe
+from pipelines.recipe import Recipe
 from pipelines.stages.base import Job, Outcome, Stage
 
 _READS = {
@@ -25,8 +25,7 @@ _PIXELS = ("samples", "inputs")
 
 def settings(recipe: Recipe, run: str, embedding: str) -> Any:
     """What the recipe says about the vectors themselves, not about what comes of them."""
-    chosen = recipe.runs[run].embeddings[embedding]
-    return chosen.model_dump(mode="json", exclude=set(EmbeddingBase.model_fields))
+    return recipe.runs[run].embeddings[embedding].of_the_vectors()
 
 
 def reads(recipe: Recipe, run: str, embedding: str) -> tuple[str, ...]:
