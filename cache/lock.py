@@ -17,8 +17,11 @@ _ATTEMPTS = 3
 
 
 @contextlib.contextmanager
-def writing_lock(workspace: Path) -> Iterator[None]:
+def writing_lock(workspace: Path) -> Iterator[int]:
     """Hold the workspace's lock; the operating system frees it when the process dies.
+
+    Yields:
+        The lock's file descriptor: processes that inherit it hold the lock with this one.
 
     Raises:
         LockedError: Another process holds it.
@@ -42,7 +45,7 @@ def writing_lock(workspace: Path) -> Iterator[None]:
         stream.truncate(0)
         stream.write(str(os.getpid()))
         stream.flush()
-        yield
+        yield stream.fileno()
 
 
 def is_writing(workspace: Path) -> bool:

@@ -4,4 +4,5 @@ from __future__ import annotations
 
 from pipelines.cli import app
 
-app(prog_name="python -m pipelines")
+if __name__ == "__main__":
+    app(prog_name="python -m pipelines")

@@ -40,7 +40,7 @@ RecipesArgument = Annotated[
     list[str],
     typer.Argument(
         metavar="RECIPE...",
-        help="Recipes that come with Centauro (see 'list'), or YAML files; made one after another.",
+        help="Recipes that come with Centauro (see 'list'), or YAML files.",
     ),
 ]
 SetOption = Annotated[
@@ -85,6 +85,15 @@ def run(
         str | None, typer.Option(help="Leave what comes after this stage for a later run.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Make again what already stands.")] = False,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            help="Stages to make at a time, sharing the cores and the memory.",
+        ),
+    ] = 1,
     cache: CacheOption = None,
 ) -> None:
     """Make everything that recipes ask for, skipping what stands already.
@@ -104,20 +113,15 @@ def run(
         loaded = {recipe: load_recipe(recipe, tuple(sets or ())) for recipe in recipes}
         # What follows pulls in the stages; a mistake in a recipe is told without that wait.
         from pipelines.progress import Bars
-        from pipelines.runner import run_recipe
+        from pipelines.runner import Order, run_recipes
 
-        for recipe, document in loaded.items():
-            with Bars(out) as bars:
-                run_recipe(
-                    document,
-                    bars,
-                    command=_command(recipe, sets, cache),
-                    reference=recipe,
-                    only=only,
-                    until=until,
-                    force=force,
-                )
-            _print_results(open_workspace(document.name))
+        orders = [
+            Order(document, _command(recipe, sets, cache), recipe)
+            for recipe, document in loaded.items()
+        ]
+        with Bars(out, workspaces=len(orders) > 1) as bars:
+            made = run_recipes(orders, bars, only=only, until=until, force=force, jobs=jobs)
+        _print_results(made)
 
 
 @app.command()
@@ -125,7 +129,7 @@ def check(recipe: RecipeArgument, sets: SetOption = None) -> None:
     """Look for mistakes in a recipe and in the place of its data. Runs nothing."""
     with _told():
         loaded = load_recipe(recipe, tuple(sets or ()))
-        from pipelines.runner import plan
+        from pipelines.plan import plan
 
         steps = plan(loaded)
         out.print(
@@ -217,14 +221,18 @@ def _summary(name: str) -> tuple[str, str]:
     return recipe.dataset.source, ", ".join(recipe.runs)
 
 
-def _print_results(workspace: Workspace) -> None:
+def _print_results(made: list[Workspace]) -> None:
     from pipelines.status import describe
 
     try:
-        _print_status([describe(workspace)])
+        _print_status([describe(workspace) for workspace in made])
     except CacheError:
         return
-    out.print(f"Look at it: streamlit run dashboard/app.py   (workspace '{workspace.name}')")
+    names = ", ".join(f"'{workspace.name}'" for workspace in made)
+    out.print(
+        "Look at it: streamlit run dashboard/app.py   "
+        f"(workspace{'s' if len(made) > 1 else ''} {names})"
+    )
 
 
 def _print_status(found: list[dict[str, Any]]) -> None:

@@ -17,7 +17,7 @@ from rich.progress import (
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from pipelines.runner import Step
+    from pipelines.plan import Step
 
 
 _WIDTH = 36
@@ -34,14 +34,19 @@ class _Rows(ProgressColumn):
 
 
 class Bars:
-    """Shows a bar for the stage that runs and a line for each that has ended.
+    """Shows a bar for each stage that runs and a line for each that has ended.
 
     Where the output is no terminal, only the lines are written.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, workspaces: bool = False) -> None:
+        """Args:
+        console: Where it is shown.
+        workspaces: Whether steps are named with their workspaces.
+        """
         self.console = console
-        self._task: TaskID | None = None
+        self._workspaces = workspaces
+        self._tasks: dict[tuple[str, str], TaskID] = {}
         self._progress = Progress(
             TextColumn(f"{{task.description:<{_WIDTH}}}"),
             BarColumn(bar_width=28),
@@ -62,24 +67,34 @@ class Bars:
 
     def start(self, step: Step) -> None:
         """A stage begins."""
-        self._task = self._progress.add_task(_name(step), total=None, unit=step.stage.unit)
+        self._tasks[_key(step)] = self._progress.add_task(
+            self._name(step), total=None, unit=step.stage.unit
+        )
 
-    def progress(self, done: float, total: int) -> None:
-        """The stage that runs has done so many of its rows."""
-        if self._task is not None:
-            self._progress.update(self._task, completed=done, total=total)
+    def progress(self, step: Step, done: float, total: int) -> None:
+        """A stage that runs has done so many of its rows."""
+        self._progress.update(self._tasks[_key(step)], completed=done, total=total)
 
     def finish(self, step: Step, state: str, rows: int, seconds: float) -> None:
         """A stage ended, or was skipped."""
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-            self._task = None
         what = "in the cache" if state == "skipped" else f"{seconds:.1f} s"
-        self.console.print(
-            f"{_name(step):<{_WIDTH}} {rows:>9,} {step.stage.unit:<7} {what}", highlight=False
-        )
+        self._line(step, f"{rows:>9,} {step.stage.unit:<7} {what}")
+
+    def fail(self, step: Step) -> None:
+        """A stage failed, or cannot be made."""
+        begun = _key(step) in self._tasks
+        self._line(step, f"{'':>9} {'':<7} {'failed' if begun else 'not made'}")
+
+    def _line(self, step: Step, what: str) -> None:
+        """The last word on a stage, in place of its bar."""
+        if (task := self._tasks.pop(_key(step), None)) is not None:
+            self._progress.remove_task(task)
+        self.console.print(f"{self._name(step):<{_WIDTH}} {what}", highlight=False)
+
+    def _name(self, step: Step) -> str:
+        names = (step.workspace if self._workspaces else None, step.run, step.embedding)
+        return ": ".join([*(name for name in names if name is not None), step.stage.name])
 
 
-def _name(step: Step) -> str:
-    names = [name for name in (step.run, step.embedding) if name is not None]
-    return ": ".join([*names, step.stage.name])
+def _key(step: Step) -> tuple[str, str]:
+    return step.workspace, step.key

@@ -1,38 +1,26 @@
-"""Runs the stages of a recipe in order: skips what stands, goes on with what broke off."""
+"""Runs the stages of recipes, in order or several at a time."""
 
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
-import platform
-import shutil
-import time
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from cache import Artefact, Workspace, cache_root
-from cache.artefact import Manifest, recover, staging, write_json
-from cache.errors import CacheError
-from cache.fingerprint import SCHEMA, fingerprint, stage_fingerprint
+from cache import Workspace, cache_root
+from cache.artefact import Manifest, recover, write_json
+from cache.errors import CentauroError
+from cache.fingerprint import SCHEMA, fingerprint
 from cache.lock import writing_lock
-from cache.store import DOCUMENT, artefact_key, work_folder
+from cache.store import DOCUMENT, artefact_key
 from pipelines.errors import RecipeError, StageError
+from pipelines.making import Task, standing
+from pipelines.plan import Step, plan
 from pipelines.recipe import Recipe
 from pipelines.stages import STAGES
-from pipelines.stages.base import Job, Scope, Stage
-
-LIBRARIES = (
-    "numpy",
-    "pandas",
-    "pillow",
-    "scikit-learn",
-    "tensorflow",
-    "keras",
-    "umap-learn",
-    "pynndescent",
-    "annoy",
-)
+from pipelines.workers import Beside, Here, Workers
 
 
 class Report(Protocol):
@@ -41,129 +29,198 @@ class Report(Protocol):
     def start(self, step: Step) -> None:
         """A stage begins."""
 
-    def progress(self, done: float, total: int) -> None:
-        """The stage that runs has done so many of its rows."""
+    def progress(self, step: Step, done: float, total: int) -> None:
+        """A stage that runs has done so many of its rows."""
 
     def finish(self, step: Step, state: str, rows: int, seconds: float) -> None:
         """A stage ended: ``made``, or ``skipped`` because its artefact stands."""
 
+    def fail(self, step: Step) -> None:
+        """A stage failed, or cannot be made because one that it reads did."""
+
 
 @dataclass(frozen=True)
-class Step:
-    """One stage of the workspace, of one run or of one embedding, in a plan."""
+class Order:
+    """A recipe that is to be made.
 
-    stage: Stage
-    run: str | None
-    embedding: str | None
-    settings: Any
-    reads: tuple[str, ...]
-
-    @property
-    def key(self) -> str:
-        """Name of the artefact inside the workspace."""
-        return artefact_key(self.run, self.stage.name, self.embedding)
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Keys of the artefacts that it reads."""
-        scopes = {stage.name: stage.scope for stage in STAGES}
-        return tuple(
-            artefact_key(
-                None if scopes[name] == "workspace" else self.run,
-                name,
-                self.embedding if scopes[name] == "embedding" else None,
-            )
-            for name in self.reads
-        )
-
-
-def plan(recipe: Recipe) -> list[Step]:
-    """Every step of a recipe, in order: first the workspace's, then run by run, each followed by
-    its embeddings.
-
-    Raises:
-        SourceError: The data that the recipe names is not there.
+    Attributes:
+        recipe: The recipe.
+        command: What a user types to run it, for messages and the dashboard.
+        reference: Name or path under which it was found.
     """
-    steps = _steps(recipe, "workspace")
-    for run in recipe.runs:
-        steps += _steps(recipe, "run", run)
-        for embedding in recipe.runs[run].embeddings:
-            steps += _steps(recipe, "embedding", run, embedding)
-    return steps
+
+    recipe: Recipe
+    command: str
+    reference: str
 
 
-def _steps(
-    recipe: Recipe, scope: Scope, run: str | None = None, embedding: str | None = None
-) -> list[Step]:
-    names = [name for name in (run, embedding) if name is not None]
-    steps = []
-    for stage in STAGES:
-        if stage.scope == scope:
-            reads = stage.reads(recipe, *names) if callable(stage.reads) else stage.reads
-            steps.append(Step(stage, run, embedding, stage.settings(recipe, *names), reads))
-    return steps
-
-
-def run_recipe(
-    recipe: Recipe,
+def run_recipes(
+    orders: Sequence[Order],
     report: Report,
     *,
-    command: str,
-    reference: str,
     only: str | None = None,
     until: str | None = None,
     force: bool = False,
+    jobs: int = 1,
     root: Path | None = None,
-) -> Workspace:
-    """Make everything that a recipe asks for and that does not stand yet.
+) -> list[Workspace]:
+    """Make everything that recipes ask for and that does not stand yet.
+
+    Where a stage fails, what does not hang on it is made all the same.
 
     Args:
-        recipe: The recipe.
+        orders: The recipes.
         report: Told what goes on.
-        command: What a user types to run this recipe, for messages and the dashboard.
-        reference: Name or path under which the recipe was found.
         only: Name of the one stage to run.
         until: Name of the last stage to run of each run; what comes after it is left for later.
         force: Make it again even where it stands.
+        jobs: How many stages to make at a time, each in a process with its share of the cores; 1
+            makes them in this process, in order.
         root: Folder of the workspaces; the cache's own if absent.
 
+    Returns:
+        The workspaces, in the order of the recipes.
+
     Raises:
-        RecipeError: The workspace belongs to another recipe, or ``only`` or ``until`` names no
+        RecipeError: A workspace belongs to another recipe, or ``only`` or ``until`` names no
             stage.
         SourceError: The data cannot be used.
         StageError: A stage failed; what stood before it stands still.
-        LockedError: Another process is writing to the workspace.
+        LockedError: Another process is writing to a workspace.
     """
+    wanted = _wanted_stages(only, until)
+    folders = {order.recipe.name: (root or cache_root()) / order.recipe.name for order in orders}
+    if len(folders) < len(orders):
+        names = ", ".join(f"'{order.recipe.name}'" for order in orders)
+        raise RecipeError(
+            "Recipes that are run together must make workspaces of different names. "
+            f"Received: {names}. Run them one by one, or give one another 'name'."
+        )
+    steps = {order.recipe.name: plan(order.recipe) for order in orders}
+    with ExitStack() as stack:
+        locks = [stack.enter_context(writing_lock(folder)) for folder in folders.values()]
+        for order in orders:
+            name = order.recipe.name
+            recover(folders[name])
+            _write_document(folders[name], order, steps[name])
+        tasks = [
+            Task(step, order.recipe, folders[order.recipe.name], force)
+            for order in orders
+            for step in steps[order.recipe.name]
+            if step.stage.name in wanted
+        ]
+
+        def progress(task: Task, done: float, total: int) -> None:
+            report.progress(task.step, done, total)
+
+        # Even where all is broken off, nothing is left that a next run would have to tidy.
+        for folder in folders.values():
+            stack.callback(recover, folder)
+        with closing(Here(progress) if jobs == 1 else Beside(jobs, locks, progress)) as workers:
+            _work_through(tasks, workers, report, alone=only is not None)
+    return [Workspace(name, folder) for name, folder in folders.items()]
+
+
+def run_recipe(
+    recipe: Recipe, report: Report, *, command: str, reference: str, **options: Any
+) -> Workspace:
+    """:func:`run_recipes` for one recipe."""
+    return run_recipes([Order(recipe, command, reference)], report, **options)[0]
+
+
+def _wanted_stages(only: str | None, until: str | None) -> list[str]:
     names = [stage.name for stage in STAGES]
     for given in (only, until):
         if given is not None and given not in names:
             raise RecipeError(f"There is no stage '{given}'. The stages are: {', '.join(names)}.")
     wanted = names[: names.index(until) + 1] if until is not None else names
-    wanted = [name for name in wanted if only in (None, name)]
-    steps = plan(recipe)
-    folder = (root or cache_root()) / recipe.name
-    with writing_lock(folder):
-        recover(folder)
-        _write_document(folder, recipe, steps, command, reference)
-        for step in steps:
-            if step.stage.name in wanted:
-                workspace = Workspace(recipe.name, folder)
-                if only is not None:
-                    _refuse_old_inputs(workspace, step)
-                _make(workspace, recipe, step, report, force)
-    return Workspace(recipe.name, folder)
+    return [name for name in wanted if only in (None, name)]
 
 
-def _write_document(
-    folder: Path, recipe: Recipe, steps: list[Step], command: str, reference: str
-) -> None:
+def _work_through(tasks: Sequence[Task], workers: Workers, report: Report, *, alone: bool) -> None:
+    """Make steps, each once those that it reads are done.
+
+    Args:
+        tasks: The steps, so ordered that each comes after those it reads.
+        workers: They make them.
+        report: Told what goes on.
+        alone: Whether a stage's inputs must stand because it is run alone.
+    """
+    waiting = list(tasks)
+    undone = {_place(task) for task in tasks}
+    failed: set[tuple[Path, str]] = set()
+    errors: list[CentauroError] = []
+    left = 0
+
+    def end(task: Task, outcome: Manifest | CentauroError, state: str = "made") -> None:
+        if isinstance(outcome, CentauroError):
+            errors.append(outcome)
+            failed.add(_place(task))
+            report.fail(task.step)
+        else:
+            report.finish(task.step, state, outcome.rows, outcome.seconds)
+            undone.discard(_place(task))
+
+    running = 0
+    while waiting or running:
+        ready = []
+        for task in list(waiting):
+            reads = {(task.folder, key) for key in task.step.inputs}
+            if reads & failed:
+                waiting.remove(task)
+                failed.add(_place(task))
+                report.fail(task.step)
+                left += 1
+            elif not reads & undone:
+                found = _looked_at(task, alone)
+                if found is None:
+                    ready.append(task)
+                else:
+                    waiting.remove(task)
+                    end(task, found, "skipped")
+        while (begun := workers.start(ready)) is not None:
+            ready.remove(begun)
+            waiting.remove(begun)
+            report.start(begun.step)
+            running += 1
+        if running:
+            end(*workers.ended())
+            running -= 1
+    if errors:
+        _raise(errors, left)
+
+
+def _place(task: Task) -> tuple[Path, str]:
+    return task.folder, task.step.key
+
+
+def _looked_at(task: Task, alone: bool) -> Manifest | CentauroError | None:
+    """What made the artefact of a step, why it cannot be made, or None if it has to be."""
+    try:
+        if alone:
+            _refuse_old_inputs(task)
+        return standing(task)
+    except CentauroError as error:
+        return error
+
+
+def _raise(errors: Sequence[CentauroError], left: int) -> None:
+    """End with the error, or with all of them, and with how much was not made for it."""
+    if len(errors) == 1:
+        raise errors[0]
+    rest = f"\n{left} more stages read what failed and were not made." if left else ""
+    raise StageError("\n".join(str(error) for error in errors) + rest)
+
+
+def _write_document(folder: Path, order: Order, steps: list[Step]) -> None:
+    recipe = order.recipe
     resolved = recipe.model_dump(mode="json")
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     created = now
     if (folder / DOCUMENT).exists():
         before = Workspace(recipe.name, folder).document
         created = before["created"]
-        _refuse_other_data(before, resolved, reference, recipe.name)
+        _refuse_other_data(before, resolved, order.reference, recipe.name)
     entries = [
         {
             "run": step.run,
@@ -178,8 +235,8 @@ def _write_document(
     document = {
         "schema": SCHEMA,
         "name": recipe.name,
-        "reference": reference,
-        "command": command,
+        "reference": order.reference,
+        "command": order.command,
         "recipe": resolved,
         "plan": entries,
         "created": created,
@@ -206,8 +263,9 @@ def _refuse_other_data(
         )
 
 
-def _refuse_old_inputs(workspace: Workspace, step: Step) -> None:
+def _refuse_old_inputs(task: Task) -> None:
     """A stage run alone must not read what the recipe would make anew."""
+    workspace, step = task.workspace, task.step
     states = {
         artefact_key(state.run, state.stage, state.embedding): state.state
         for state in workspace.states()
@@ -218,78 +276,3 @@ def _refuse_old_inputs(workspace: Workspace, step: Step) -> None:
             f"The stage '{step.key}' reads what does not stand as the recipe asks for it: "
             f"{', '.join(undone)}. Make all of it, without --only: {workspace.command}"
         )
-
-
-def _make(workspace: Workspace, recipe: Recipe, step: Step, report: Report, force: bool) -> None:
-    artefact = workspace.artefact(step.stage.name, step.run, step.embedding)
-    digests = {
-        key: Artefact(workspace.folder / key, workspace.command).manifest.digest
-        for key in step.inputs
-    }
-    wanted = stage_fingerprint(
-        step.stage.name, step.stage.version, fingerprint(step.settings), digests
-    )
-    work = work_folder(artefact.folder)
-    if artefact.exists and not force and _fingerprint_of(artefact) == wanted:
-        manifest = artefact.manifest
-        shutil.rmtree(work, ignore_errors=True)
-        report.finish(step, "skipped", manifest.rows, manifest.seconds)
-        return
-    started = time.perf_counter()
-    _keep_work_of(work, wanted, force)
-    report.start(step)
-    with staging(artefact.folder) as place:
-        job = Job(recipe, workspace, step.run, step.embedding, place.folder, work, report.progress)
-        try:
-            outcome = step.stage.work(job)
-        except CacheError as error:
-            raise StageError(f"The stage '{step.key}' failed: {error}") from error
-        except OSError as error:
-            raise StageError(
-                f"The stage '{step.key}' failed: {error}. What stood before it stands still. "
-                "Once that is mended, run the same command again to go on."
-            ) from error
-        seconds = time.perf_counter() - started + _seconds_before(work)
-        place.commit(
-            Manifest(
-                stage=step.stage.name,
-                fingerprint=wanted,
-                digest=outcome.digest or wanted,
-                version=step.stage.version,
-                settings=step.settings,
-                inputs=digests,
-                rows=outcome.rows,
-                seconds=round(seconds, 3),
-                versions=_versions(),
-                created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            )
-        )
-    shutil.rmtree(work, ignore_errors=True)
-    report.finish(step, "made", outcome.rows, seconds)
-
-
-def _fingerprint_of(artefact: Artefact) -> str | None:
-    try:
-        return str(artefact.manifest.fingerprint)
-    except CacheError:
-        return None
-
-
-def _keep_work_of(work: Path, wanted: str, force: bool) -> None:
-    """Throw away what a stage began for other settings or inputs; keep what it can go on with."""
-    marker = work / "fingerprint"
-    if force or not marker.is_file() or marker.read_text(encoding="ascii") != wanted:
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        marker.write_text(wanted, encoding="ascii")
-
-
-def _seconds_before(work: Path) -> float:
-    """Seconds that earlier, interrupted attempts took, if the stage kept count of them."""
-    path = work / "seconds"
-    return float(path.read_text(encoding="ascii")) if path.is_file() else 0.0
-
-
-def _versions() -> dict[str, str]:
-    found = {name: importlib.metadata.version(name) for name in LIBRARIES}
-    return {"python": platform.python_version(), **found}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.runner import Step
+from pipelines.plan import Step
 
 
 class Silent:
@@ -11,9 +11,12 @@ class Silent:
     def start(self, step: Step) -> None:
         pass
 
-    def progress(self, done: float, total: int) -> None:
+    def progress(self, step: Step, done: float, total: int) -> None:
         assert 0 <= done <= total
 
     def finish(self, step: Step, state: str, rows: int, seconds: float) -> None:
         assert state in ("made", "skipped")
         assert seconds >= 0
+
+    def fail(self, step: Step) -> None:
+        pass

@@ -20,8 +20,9 @@ from cache import Workspace, open_workspace
 from cache.errors import LockedError
 from cache.lock import writing_lock
 from pipelines.errors import RecipeError, StageError
+from pipelines.plan import Step
 from pipelines.recipe import load_recipe
-from pipelines.runner import Step, run_recipe
+from pipelines.runner import Order, run_recipe, run_recipes
 
 ROOT = Path(__file__).parents[2]
 STAGES = ["samples", "thumbnails", "inputs", "train", "predictions"]
@@ -33,15 +34,19 @@ class Log:
     def __init__(self) -> None:
         self.made: list[str] = []
         self.skipped: list[str] = []
+        self.failed: list[str] = []
 
     def start(self, step: Step) -> None:
         pass
 
-    def progress(self, done: float, total: int) -> None:
+    def progress(self, step: Step, done: float, total: int) -> None:
         assert 0 <= done <= total
 
     def finish(self, step: Step, state: str, rows: int, seconds: float) -> None:
         (self.made if state == "made" else self.skipped).append(step.key)
+
+    def fail(self, step: Step) -> None:
+        self.failed.append(step.key)
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +183,34 @@ class TestFingerprints:
         assert open_workspace("stamps").run("a").predictions().equals(first)
 
 
+def test_several_at_a_time_make_the_same(cache: Path, recipe: Path, whole: Path) -> None:
+    log = run(recipe, jobs=2)
+    assert sorted(log.made) == sorted(ALL)
+    for name in ("a", "b"):
+        stages = [key for key in log.made if key.startswith(f"runs/{name}/")]
+        assert stages == run_keys(name, "inputs", "train", "predictions")
+    both = [open_workspace("stamps", root) for root in (cache, whole)]
+    for name in ("a", "b"):
+        ours, theirs = (workspace.run(name).predictions() for workspace in both)
+        np.testing.assert_allclose(ours["confidence"], theirs["confidence"], atol=1e-5)
+    assert run(recipe, jobs=2).skipped == ALL
+
+
+def test_what_does_not_hang_on_a_failure_is_made_all_the_same(cache: Path, recipe: Path) -> None:
+    log = Log()
+    document = load_recipe(str(recipe), ("runs.a.optimizer.learning_rate=1e30",))
+    with pytest.raises(StageError, match="training of 'a' diverged"):
+        run_recipe(document, log, command="make it", reference=str(recipe))
+    assert log.failed == run_keys("a", "train", "predictions")
+    assert log.made == [key for key in ALL if key not in log.failed]
+
+
+def test_recipes_of_one_name_are_not_run_together(cache: Path, recipe: Path) -> None:
+    orders = [Order(load_recipe(str(recipe)), "make it", "one")] * 2
+    with pytest.raises(RecipeError, match=r"different names.*'stamps', 'stamps'"):
+        run_recipes(orders, Log())
+
+
 def test_an_unknown_stage_is_named(cache: Path, recipe: Path) -> None:
     with pytest.raises(RecipeError, match=r"no stage 'trian'.*train"):
         run(recipe, only="trian")
@@ -196,15 +229,16 @@ from pipelines.recipe import load_recipe
 class Killer:
     # Kills the process, as a power cut would, at a moment that the test chooses.
     def __init__(self, key, moment):
-        self.key, self.moment, self.now = key, float(moment), None
+        self.key, self.moment = key, float(moment)
     def start(self, step):
-        self.now = step.key
-        if self.now == self.key and self.moment == 0:
+        if step.key == self.key and self.moment == 0:
             os.kill(os.getpid(), signal.SIGKILL)
-    def progress(self, done, total):
-        if self.now == self.key and done / total >= self.moment:
+    def progress(self, step, done, total):
+        if step.key == self.key and done / total >= self.moment:
             os.kill(os.getpid(), signal.SIGKILL)
     def finish(self, step, state, rows, seconds):
+        pass
+    def fail(self, step):
         pass
 
 path, key, moment = sys.argv[1:]
@@ -252,7 +286,7 @@ def test_a_killed_run_leaves_nothing_half_and_goes_on(
     for folder in artefacts(workspace):
         assert (folder / "manifest.json").is_file(), f"{folder} is visible but not whole"
     done = [s.state for s in workspace.states()]
-    assert done[ALL.index(key)] == "interrupted"
+    assert done[ALL.index(key)] == ("interrupted" if moment else "missing")
     assert done[: ALL.index(key)] == ["done"] * ALL.index(key)
 
     log = run(recipe)

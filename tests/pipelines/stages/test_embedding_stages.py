@@ -11,8 +11,9 @@ import pytest
 from cache import Run, open_workspace
 from cache.embeddings import Embedding, embeddings, open_embedding
 from cache.errors import EmbeddingNotFoundError
+from pipelines.plan import Step
 from pipelines.recipe import Recipe
-from pipelines.runner import Step, run_recipe
+from pipelines.runner import run_recipe
 from pipelines.stages import STAGES
 from pipelines.status import describe
 from tests.reports import Silent
