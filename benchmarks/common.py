@@ -89,18 +89,30 @@ def paired(
         whole: Seconds of the whole baseline from those of a call that did a part of it, and from
             what it gave.
     """
-    times: list[tuple[float, float]] = []
-    results: list[Any] = [None, None]
-    for number in range(rounds):
-        seconds = [0.0, 0.0]
-        for which in (0, 1) if number % 2 == 0 else (1, 0):
-            started = time.perf_counter()
-            results[which] = (method, baseline)[which]()
-            seconds[which] = time.perf_counter() - started
-        times.append((seconds[0], whole(seconds[1], results[1])))
-    ours, theirs = (statistics.median(column) for column in zip(*times, strict=True))
-    ratio = statistics.median(their / our for our, their in times)
+    times, results = in_turn((method, baseline), rounds)
+    whole_times = [(ours, whole(theirs, results[1])) for ours, theirs in times]
+    ours, theirs = (statistics.median(column) for column in zip(*whole_times, strict=True))
+    ratio = statistics.median(their / our for our, their in whole_times)
     return Timed(ours, theirs, ratio, *results)
+
+
+def in_turn(
+    calls: Sequence[Callable[[], Any]], rounds: int
+) -> tuple[list[tuple[float, ...]], list[Any]]:
+    """Time some calls turn by turn, in one order and then in the other.
+
+    Returns:
+        Of each round, the seconds of each call; and what each gave last.
+    """
+    times = []
+    results: list[Any] = [None] * len(calls)
+    for number in range(rounds):
+        took = [0.0] * len(calls)
+        order = range(len(calls)) if number % 2 == 0 else reversed(range(len(calls)))
+        for which in order:
+            took[which], results[which] = seconds(calls[which])
+        times.append(tuple(took))
+    return times, results
 
 
 def seconds(call: Callable[[], Any]) -> tuple[float, Any]:
