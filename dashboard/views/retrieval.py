@@ -62,7 +62,7 @@ def show_curves() -> None:
             f"near-duplicates: neighbours that are copies of the query (pixel correlation from "
             f"{document['near_duplicates']['correlation']:g}) or of its group are left out and "
             f"replaced; {number.plural(clean, 'query', 'queries')} had some. The index was asked "
-            "at most 1,000 of the queries, drawn at random."
+            "at most 500 of the queries, drawn at random."
         )
     with grid.cell(column_span=2):
         st.table(

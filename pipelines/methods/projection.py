@@ -30,6 +30,7 @@ def umap_map(
     epochs: int | None = None,
     dimensions: int = 2,
     seed: int = 0,
+    start: np.ndarray | None = None,
 ) -> np.ndarray:
     """Map vectors with UMAP, from neighbours that are known.
 
@@ -42,6 +43,7 @@ def umap_map(
         epochs: How often each point is moved; :func:`default_epochs` if absent.
         dimensions: 2 or 3.
         seed: Same seed, same map.
+        start: What :func:`pca_map` gives for as many dimensions, where that is known already.
 
     Returns:
         float32 (n, dimensions). Fewer than five vectors, or vectors that are all equal, are mapped
@@ -58,7 +60,8 @@ def umap_map(
             f"{positions.shape[1]} neighbours. Raise 'neighbours' of the embedding, or lower "
             "projection.neighbours."
         )
-    start, _ = pca_map(vectors, dimensions, seed)
+    if start is None:
+        start, _ = pca_map(vectors, dimensions, seed)
     if n < _FEWEST or not np.ptp(start, axis=0).all():
         return start
     with warnings.catch_warnings():
@@ -96,7 +99,7 @@ def pca_map(
     Args:
         vectors: float32 (n, d).
         dimensions: How many components.
-        seed: Of the randomised solver.
+        seed: Of the solver, which is randomised where there are many numbers a vector.
 
     Returns:
         float32 (n, dimensions), padded with zeros where there are fewer components, and the share
@@ -108,7 +111,7 @@ def pca_map(
     count = min(dimensions, *vectors.shape)
     if len(vectors) < 2 or not np.ptp(vectors, axis=0).any():
         return mapped, [0.0] * count
-    solver = PCA(n_components=count, svd_solver="randomized", random_state=seed)
+    solver = PCA(n_components=count, svd_solver="auto", random_state=seed)
     mapped[:, :count] = solver.fit_transform(np.asarray(vectors, np.float32))
     return mapped, [float(share) for share in solver.explained_variance_ratio_]
 

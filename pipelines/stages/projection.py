@@ -20,7 +20,7 @@ from pipelines.stages.base import Job, Outcome, Stage
 _K = 15
 """Neighbours that the quality of a map is judged by."""
 
-_SAMPLE = 2_000
+_SAMPLE = 1_000
 """Points that the figures without a value for each point are judged by, at most."""
 
 
@@ -41,6 +41,8 @@ def work(job: Job) -> Outcome:
     if epochs == "auto":
         epochs = projection.default_epochs(n)
 
+    pca, explained = projection.pca_map(vectors)
+
     def mapped(seed: int, dimensions: int = 2) -> np.ndarray:
         return projection.umap_map(
             vectors,
@@ -51,6 +53,7 @@ def work(job: Job) -> Outcome:
             epochs=epochs,
             dimensions=dimensions,
             seed=seed,
+            start=pca if dimensions == 2 else None,
         )
 
     seed = chosen.projection.seed
@@ -62,7 +65,6 @@ def work(job: Job) -> Outcome:
     steps(2, 4)
     if chosen.projection.three_d:
         np.save(job.out / "umap_3d.npy", mapped(seed, 3))
-    pca, explained = projection.pca_map(vectors)
     steps(3, 4)
     trust = map_quality.trustworthiness(vectors, umap, k, metric=chosen.metric)
     few = min(n, _SAMPLE)
@@ -100,7 +102,7 @@ def work(job: Job) -> Outcome:
 
 STAGE = Stage(
     name="projection",
-    version=1,
+    version=2,
     scope="embedding",
     reads=("vectors", "neighbours"),
     unit="images",
