@@ -84,6 +84,10 @@ def run(
     until: Annotated[
         str | None, typer.Option(help="Leave what comes after this stage for a later run.")
     ] = None,
+    first: Annotated[
+        str | None,
+        typer.Option(help="Bring all runs as far as this stage before what comes after it."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Make again what already stands.")] = False,
     jobs: Annotated[
         int,
@@ -120,7 +124,9 @@ def run(
             for recipe, document in loaded.items()
         ]
         with Bars(out, workspaces=len(orders) > 1) as bars:
-            made = run_recipes(orders, bars, only=only, until=until, force=force, jobs=jobs)
+            made = run_recipes(
+                orders, bars, only=only, until=until, first=first, force=force, jobs=jobs
+            )
         _print_results(made)
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pipelines.plan import Step
 
 
+REACHED = "All runs have come as far as"
+
 _WIDTH = 36
 """Characters of a step's name."""
 
@@ -84,6 +86,10 @@ class Bars:
         """A stage failed, or cannot be made."""
         begun = _key(step) in self._tasks
         self._line(step, f"{'':>9} {'':<7} {'failed' if begun else 'not made'}")
+
+    def reach(self, stage: str) -> None:
+        """All runs have come as far as this stage."""
+        self.console.print(f"{REACHED} '{stage}'; the rest follows.", highlight=False)
 
     def _line(self, step: Step, what: str) -> None:
         """The last word on a stage, in place of its bar."""

@@ -38,6 +38,9 @@ class Report(Protocol):
     def fail(self, step: Step) -> None:
         """A stage failed, or cannot be made because one that it reads did."""
 
+    def reach(self, stage: str) -> None:
+        """All runs have come as far as the stage that was to come first."""
+
 
 @dataclass(frozen=True)
 class Order:
@@ -60,6 +63,7 @@ def run_recipes(
     *,
     only: str | None = None,
     until: str | None = None,
+    first: str | None = None,
     force: bool = False,
     jobs: int = 1,
     root: Path | None = None,
@@ -73,6 +77,8 @@ def run_recipes(
         report: Told what goes on.
         only: Name of the one stage to run.
         until: Name of the last stage to run of each run; what comes after it is left for later.
+        first: Name of a stage: what comes after it waits its turn until all runs have come so far,
+            or is made where nothing else can be.
         force: Make it again even where it stands.
         jobs: How many stages to make at a time, each in a process with its share of the cores; 1
             makes them in this process, in order.
@@ -82,13 +88,17 @@ def run_recipes(
         The workspaces, in the order of the recipes.
 
     Raises:
-        RecipeError: A workspace belongs to another recipe, or ``only`` or ``until`` names no
-            stage.
+        RecipeError: A workspace belongs to another recipe, or ``only``, ``until`` or ``first``
+            names no stage.
         SourceError: The data cannot be used.
         StageError: A stage failed; what stood before it stands still.
         LockedError: Another process is writing to a workspace.
     """
-    wanted = _wanted_stages(only, until)
+    names = [stage.name for stage in STAGES]
+    for given in (only, until, first):
+        if given is not None and given not in names:
+            raise RecipeError(f"There is no stage '{given}'. The stages are: {', '.join(names)}.")
+    wanted = _up_to(until) if until is not None else names
     folders = {order.recipe.name: (root or cache_root()) / order.recipe.name for order in orders}
     if len(folders) < len(orders):
         names = ", ".join(f"'{order.recipe.name}'" for order in orders)
@@ -107,7 +117,7 @@ def run_recipes(
             Task(step, order.recipe, folders[order.recipe.name], force)
             for order in orders
             for step in steps[order.recipe.name]
-            if step.stage.name in wanted
+            if step.stage.name in wanted and only in (None, step.stage.name)
         ]
 
         def progress(task: Task, done: float, total: int) -> None:
@@ -117,7 +127,7 @@ def run_recipes(
         for folder in folders.values():
             stack.callback(recover, folder)
         with closing(Here(progress) if jobs == 1 else Beside(jobs, locks, progress)) as workers:
-            _work_through(tasks, workers, report, alone=only is not None)
+            _work_through(tasks, workers, report, first=first, alone=only is not None)
     return [Workspace(name, folder) for name, folder in folders.items()]
 
 
@@ -128,25 +138,30 @@ def run_recipe(
     return run_recipes([Order(recipe, command, reference)], report, **options)[0]
 
 
-def _wanted_stages(only: str | None, until: str | None) -> list[str]:
+def _up_to(last: str) -> list[str]:
+    """Names of the stages up to one of them."""
     names = [stage.name for stage in STAGES]
-    for given in (only, until):
-        if given is not None and given not in names:
-            raise RecipeError(f"There is no stage '{given}'. The stages are: {', '.join(names)}.")
-    wanted = names[: names.index(until) + 1] if until is not None else names
-    return [name for name in wanted if only in (None, name)]
+    return names[: names.index(last) + 1]
 
 
-def _work_through(tasks: Sequence[Task], workers: Workers, report: Report, *, alone: bool) -> None:
+def _work_through(
+    tasks: Sequence[Task], workers: Workers, report: Report, *, first: str | None, alone: bool
+) -> None:
     """Make steps, each once those that it reads are done.
 
     Args:
         tasks: The steps, so ordered that each comes after those it reads.
         workers: They make them.
         report: Told what goes on.
+        first: Name of the stage up to which steps come before all others.
         alone: Whether a stage's inputs must stand because it is run alone.
     """
-    waiting = list(tasks)
+    early = _up_to(first) if first is not None else []
+
+    def is_early(task: Task) -> bool:
+        return task.step.stage.name in early
+
+    waiting = sorted(tasks, key=is_early, reverse=True)
     undone = {_place(task) for task in tasks}
     failed: set[tuple[Path, str]] = set()
     errors: list[CentauroError] = []
@@ -161,8 +176,11 @@ def _work_through(tasks: Sequence[Task], workers: Workers, report: Report, *, al
             report.finish(task.step, state, outcome.rows, outcome.seconds)
             undone.discard(_place(task))
 
-    running = 0
+    running: list[Task] = []
     while waiting or running:
+        if early and not any(map(is_early, [*waiting, *running])):
+            report.reach(early[-1])
+            early = []
         ready = []
         for task in list(waiting):
             reads = {(task.folder, key) for key in task.step.inputs}
@@ -178,14 +196,15 @@ def _work_through(tasks: Sequence[Task], workers: Workers, report: Report, *, al
                 else:
                     waiting.remove(task)
                     end(task, found, "skipped")
-        while (begun := workers.start(ready)) is not None:
+        while (begun := workers.start(list(filter(is_early, ready)) or ready)) is not None:
             ready.remove(begun)
             waiting.remove(begun)
             report.start(begun.step)
-            running += 1
+            running.append(begun)
         if running:
-            end(*workers.ended())
-            running -= 1
+            ended, outcome = workers.ended()
+            running.remove(ended)
+            end(ended, outcome)
     if errors:
         _raise(errors, left)
 

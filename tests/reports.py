@@ -20,3 +20,6 @@ class Silent:
 
     def fail(self, step: Step) -> None:
         pass
+
+    def reach(self, stage: str) -> None:
+        pass

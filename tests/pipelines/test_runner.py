@@ -48,6 +48,9 @@ class Log:
     def fail(self, step: Step) -> None:
         self.failed.append(step.key)
 
+    def reach(self, stage: str) -> None:
+        self.made.append(f"all {stage}")
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -196,6 +199,14 @@ def test_several_at_a_time_make_the_same(cache: Path, recipe: Path, whole: Path)
     assert run(recipe, jobs=2).skipped == ALL
 
 
+def test_one_stage_of_all_runs_can_come_first(cache: Path, recipe: Path) -> None:
+    early, late = run_keys("a", "inputs"), run_keys("a", "train", "predictions")
+    early += run_keys("b", "inputs")
+    late += run_keys("b", "train", "predictions")
+    expected = ["samples", "thumbnails", *early, "all inputs", *late]
+    assert run(recipe, first="inputs").made == expected
+
+
 def test_what_does_not_hang_on_a_failure_is_made_all_the_same(cache: Path, recipe: Path) -> None:
     log = Log()
     document = load_recipe(str(recipe), ("runs.a.optimizer.learning_rate=1e30",))
@@ -239,6 +250,8 @@ class Killer:
     def finish(self, step, state, rows, seconds):
         pass
     def fail(self, step):
+        pass
+    def reach(self, stage):
         pass
 
 path, key, moment = sys.argv[1:]
