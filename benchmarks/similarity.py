@@ -1,88 +1,153 @@
-"""Search by item in the dashboard: answered from the graph, against computing it at each click.
+"""Search by item in the dashboard: the server's time of a whole click, answered from the graph.
 
-A click reads the query's row of the mapped graph, and labels and distances of what it finds, from
-files as an embedding has them; computing it asks one vector against all, mapped too. Clicks ask
-for samples at random, so that no answer is already known.
+A workspace of simulated stamps is made by the pipeline's own stages. A click is the button "At
+random" of the page Similarity: its whole script runs, as in a session of a browser, and another
+query's 25 neighbours are drawn. A second row takes the search alone: a row of the mapped graph,
+against one vector asked of all.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
+from streamlit.testing.v1 import AppTest
 
-from benchmarks.common import Row, embedded, run, scaled
-from pipelines.methods import coincidence
+from benchmarks.common import Row, in_turn, run, scaled, seconds
+from cache import Workspace
+from cache.embeddings import Embedding, open_embedding
 from pipelines.methods.neighbours import one_query
+from pipelines.plan import Step
+from pipelines.recipe import Recipe
+from pipelines.runner import run_recipe
 
+NAVIGATION = Path(__file__).parents[1] / "dashboard" / "navigation.py"
+STAGES = ("samples", "thumbnails", "inputs", "vectors", "neighbours")
+SIDE = 8
 K = 50
-WIDTH = 64
-CLICKS = 50
+CLICKS = 15
 TARGET_MS = 100.0
 
 
 def rows(size: float, rounds: int) -> list[Row]:
-    """The one row: milliseconds a click."""
+    """Two rows: a click, and the search in it."""
     n = scaled(100_000, size)
-    vectors, labels = embedded(n, WIDTH)
-    rng = np.random.default_rng(0)
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        np.save(folder / "vectors.npy", vectors)
-        # What the neighbours are does not change what reading them takes.
-        np.save(folder / "neighbours.npy", rng.integers(0, n, (n, K), np.int32))
-        np.save(folder / "distances.npy", rng.uniform(size=(n, K)).astype(np.float32))
-        ours: list[float] = []
-        theirs: list[float] = []
-        for _ in range(rounds):
-            asked = rng.integers(0, n, CLICKS).tolist()
-            ours.append(_median(lambda query: _read(folder, labels, query), asked))
-            theirs.append(_median(lambda query: _computed(folder, labels, query), asked[:10]))
-    ratio = statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
-    value = statistics.median(ours)
+    with TemporaryDirectory() as folder:
+        embedding = open_embedding(_workspace(Path(folder), n).run("only"), "pixels")
+        before = os.environ.get("CENTAURO_CACHE")
+        os.environ["CENTAURO_CACHE"] = folder
+        try:
+            clicks = _clicks(rounds * CLICKS)
+        finally:
+            os.environ.pop("CENTAURO_CACHE")
+            if before is not None:
+                os.environ["CENTAURO_CACHE"] = before
+        times, width = _searches(embedding, rounds), embedding.vectors().shape[1]
+    value = statistics.median(clicks)
+    slowest = float(np.percentile(clicks, 95))
+    ours, theirs = (statistics.median(column) for column in zip(*times, strict=True))
     return [
         Row(
-            f"search by item among {n:,} x {WIDTH}, k = {K}",
-            "from the graph",
-            "one vector against all",
+            f"a click on the page Similarity, {n:,} x {width}",
+            "the page's script, answered from the graph",
+            "",
             value,
-            statistics.median(theirs),
-            ratio,
+            None,
+            None,
             f"under {TARGET_MS:g} ms a click",
             value < TARGET_MS,
-            "the search alone; the page around it is drawn either way",
+            f"median of {len(clicks)} clicks, 95 % of them under {slowest:.0f} ms",
             "ms",
-        )
+        ),
+        Row(
+            f"search by item among {n:,} x {width}, k = {K}",
+            "a row of the graph",
+            "one vector against all",
+            ours,
+            theirs,
+            statistics.median(b / a for a, b in times),
+            ">= 1x",
+            ours <= theirs,
+            "the search alone, without the page around it",
+            "ms",
+        ),
     ]
 
 
-def _median(click: Callable[[int], float], asked: list[int]) -> float:
+def _workspace(root: Path, n: int) -> Workspace:
+    """Stamps of ten classes, their pixels as vectors, and the graph of these."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, n)
+    images = rng.uniform(0, 150, (n, SIDE, SIDE)) + 100 * rng.uniform(size=(10, SIDE, SIDE))[labels]
+    np.savez(root / "stamps.npz", images=images.astype(np.uint8), labels=labels)
+    recipe = Recipe.model_validate(
+        {
+            "name": "stamps",
+            "dataset": {"source": "arrays", "path": str(root / "stamps.npz")},
+            "runs": {"only": {"embeddings": {"pixels": {"dim": SIDE * SIDE, "neighbours": K}}}},
+        }
+    )
+    for stage in STAGES:
+        made = run_recipe(recipe, _Silent(), command="", reference="", only=stage, root=root)
+    return made
+
+
+def _clicks(count: int) -> list[float]:
+    """Milliseconds of clicks in a session that has been on the page before."""
+    page = AppTest.from_file(str(NAVIGATION), default_timeout=600).run()
+    page.switch_page("views/similarity.py").run()
+    page.button(key="similarity_random").click().run()
     times = []
-    for query in asked:
-        started = time.perf_counter()
-        click(query)
-        times.append((time.perf_counter() - started) * 1000)
-    return statistics.median(times)
+    for _ in range(count):
+        took, _ = seconds(page.button(key="similarity_random").click().run)
+        if page.exception:
+            raise RuntimeError(f"The page broke off: {page.exception[0].message}")
+        times.append(took * 1000)
+    return times
 
 
-def _read(folder: Path, labels: np.ndarray, query: int) -> float:
-    found = np.load(folder / "neighbours.npy", mmap_mode="r")[query]
-    distances = np.load(folder / "distances.npy", mmap_mode="r")[query]
-    return _share(labels, query, np.asarray(found)) + float(distances[0])
+def _searches(embedding: Embedding, rounds: int) -> list[tuple[float, ...]]:
+    """Milliseconds a query of both ways, by round."""
+    n = len(embedding.vectors())
+    rng = np.random.default_rng(1)
+
+    def asked(search: Callable[[int], Any]) -> Callable[[], None]:
+        def ask() -> None:
+            for query in rng.integers(0, n, CLICKS).tolist():
+                search(query)
+
+        return ask
+
+    def read(query: int) -> None:
+        graph = embedding.neighbours()
+        graph.positions[query].copy()
+        graph.distances[query].copy()
+
+    def compute(query: int) -> None:
+        vectors = embedding.vectors()
+        one_query(vectors[query], vectors, K, exclude=query)
+
+    times, _ = in_turn((asked(read), asked(compute)), rounds)
+    return [tuple(took * 1000 / CLICKS for took in both) for both in times]
 
 
-def _computed(folder: Path, labels: np.ndarray, query: int) -> float:
-    vectors = np.load(folder / "vectors.npy", mmap_mode="r")
-    found = one_query(vectors[query], vectors, K, exclude=query)
-    return _share(labels, query, found.positions) + float(found.distances[0])
+class _Silent:
+    """A report that nobody reads."""
 
+    def start(self, step: Step) -> None: ...
 
-def _share(labels: np.ndarray, query: int, found: np.ndarray) -> float:
-    return float(coincidence.shares(labels[[query]], found[None], labels)[0, -1])
+    def progress(self, step: Step, done: float, total: int) -> None: ...
+
+    def finish(self, step: Step, state: str, rows: int, seconds: float) -> None: ...
+
+    def fail(self, step: Step) -> None: ...
+
+    def reach(self, stage: str) -> None: ...
 
 
 def main() -> None:

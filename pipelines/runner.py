@@ -95,16 +95,16 @@ def run_recipes(
         LockedError: Another process is writing to a workspace.
     """
     names = [stage.name for stage in STAGES]
-    for given in (only, until, first):
-        if given is not None and given not in names:
-            raise RecipeError(f"There is no stage '{given}'. The stages are: {', '.join(names)}.")
+    for asked in (only, until, first):
+        if asked is not None and asked not in names:
+            raise RecipeError(f"There is no stage '{asked}'. The stages are: {', '.join(names)}.")
     wanted = _up_to(until) if until is not None else names
     folders = {order.recipe.name: (root or cache_root()) / order.recipe.name for order in orders}
     if len(folders) < len(orders):
-        names = ", ".join(f"'{order.recipe.name}'" for order in orders)
+        given = ", ".join(f"'{order.recipe.name}'" for order in orders)
         raise RecipeError(
             "Recipes that are run together must make workspaces of different names. "
-            f"Received: {names}. Run them one by one, or give one another 'name'."
+            f"Received: {given}. Run them one by one, or give one another 'name'."
         )
     steps = {order.recipe.name: plan(order.recipe) for order in orders}
     with ExitStack() as stack:

@@ -28,6 +28,9 @@ Progress = Callable[[Task, float, int], None]
 _PAUSE = 0.1
 """Seconds between two words of progress from a worker."""
 
+_PATIENCE = 10.0
+"""Seconds that a worker at rest is given to end by itself."""
+
 
 class Workers(Protocol):
     """Makes steps."""
@@ -178,6 +181,9 @@ class _Worker:
             self.pipe.close()
             self.pipe = None
             self.stages.clear()
+            # One that is at rest hears the pipe close, and may tidy up after its libraries.
+            if self.task is None:
+                self._process.join(_PATIENCE)
             self._process.terminate()
             self._process.join()
 
