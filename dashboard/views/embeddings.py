@@ -16,6 +16,7 @@ from dashboard import (
     picked,
     pickings,
     selection,
+    space,
     uploads,
 )
 from dashboard.picked import Choice, Picked
@@ -166,10 +167,14 @@ if beside is not None:
     pickings.show(run, table, chosen, opened_maps)
 picked.remember()
 
-clusters, about = st.tabs(["Clusters", "How it was made"], key=TAB, bind="query-params")
+names = ["Clusters", *(["In three dimensions"] if space.has(embedding) else []), "How it was made"]
+clusters, *turned, about = st.tabs(names, key=TAB, bind="query-params")
 if clusters.open:
     with clusters:
         cluster_table.show(embedding)
+if turned and turned[0].open:
+    with turned[0]:
+        space.show(embedding, table, chosen)
 if about.open:
     with about:
         embedding_facts.show(embedding)

@@ -74,7 +74,7 @@ def work(job: Job) -> Outcome:
     np.save(job.out / "trustworthiness.npy", trust.points)
     document = {
         "umap": {
-            **chosen.projection.model_dump(exclude={"three_d"}),
+            **chosen.projection.model_dump(),
             "epochs": epochs,
             "init": "pca",
             "seconds": round(seconds, 3),

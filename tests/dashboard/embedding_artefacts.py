@@ -33,10 +33,10 @@ Write = Callable[[str, int, Callable[[Path], object]], None]
 EMBEDDINGS: Mapping[str, Mapping[str, Any]] = {
     "penultimate": {"kind": "layer", "spread": 0.6},
     "pixels": {"kind": "pixels", "spread": 1.6},
-    "autoencoder": {"kind": "autoencoder", "spread": 1.2},
+    "autoencoder": {"kind": "autoencoder", "spread": 1.2, "three_d": True},
 }
 """By name: ``kind``, ``spread`` (noise beside a distance of 2 between classes), ``until`` (the
-last stage made, or None for nothing)."""
+last stage made, or None for nothing), ``three_d`` (whether there is such a map)."""
 
 DIM = 6
 NEIGHBOURS = 50
@@ -243,6 +243,8 @@ class _Embedding:
         trust = self.generator.uniform(0.7, 1.0, len(pca)).astype(np.float32)
         trust[::7] = np.nan
         np.save(out / "trustworthiness.npy", trust)
+        if self.given.get("three_d"):
+            np.save(out / "umap_3d.npy", (centred @ axes[:3].T).astype(np.float32))
         explained = (scales**2 / (scales**2).sum())[:2].tolist()
         write_json(
             out / "projection.json",
@@ -251,6 +253,7 @@ class _Embedding:
                     "neighbours": 15,
                     "min_dist": 0.1,
                     "seed": 0,
+                    "three_d": bool(self.given.get("three_d")),
                     "epochs": 200,
                     "init": "pca",
                     "seconds": 1.5,

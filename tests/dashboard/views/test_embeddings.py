@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from cache import Workspace
 from cache.embeddings import Embedding, open_embedding
 from cache.names import cluster_names
-from dashboard import points
+from dashboard import points, space
 from dashboard.points import open_map
 from dashboard.widgets.scatter import inside
 from tests.dashboard.conftest import Fire, Shown, make_workspace, parameter
@@ -222,6 +223,31 @@ def test_the_autoencoder_shows_its_reconstructions(
     tiles = shown(at, "embeddings_reconstructions")["tiles"]
     assert [tile["title"] for tile in tiles[:2]] == ["image", "rebuilt"]
     assert len(tiles) == 16
+
+
+def test_a_map_of_three_dimensions_can_be_turned(
+    workspaces: dict[str, Workspace], open_page: Open
+) -> None:
+    at = open_page("embeddings", workspace="shapes", embedding="pixels")
+    assert [tab.label for tab in at.tabs] == ["Clusters", "How it was made"]
+    asked = {"workspace": "shapes", "embedding": "autoencoder", "about": "In three dimensions"}
+    at = open_page("embeddings", **asked)
+    assert not at.exception
+    figure = json.loads(at.get("plotly_chart")[0].proto.spec)
+    assert {trace["type"] for trace in figure["data"]} == {"scatter3d"}
+    assert [trace["name"] for trace in figure["data"]] == ["circle", "cross", "square"]
+    assert any("150 images" in caption.value for caption in at.caption)
+
+
+def test_what_is_not_picked_is_faint_in_three_dimensions() -> None:
+    labels = pd.Series(pd.Categorical(["a", "b", "b"]))
+    drawn = space.figure(np.zeros((3, 3), np.float32), labels, np.array([True, True, False]))
+    assert [(trace.name, len(trace.x), trace.showlegend) for trace in drawn.data] == [
+        ("a", 1, True),
+        ("b", 1, True),
+        ("b", 1, False),
+    ]
+    assert drawn.data[2].marker.opacity < drawn.data[1].marker.opacity
 
 
 def test_the_errors_page_picks_a_cell_on_the_map(
