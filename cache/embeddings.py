@@ -52,9 +52,14 @@ class Embedding:
     name: str
     run: Run
 
+    @property
+    def part(self) -> str:
+        """What of its run it is, as the plan names it."""
+        return f"embeddings/{self.name}"
+
     def artefact(self, stage: str) -> Artefact:
         """The artefact of a stage of this embedding, whether it is there or not."""
-        return self.run.workspace.artefact(stage, self.run.name, self.name)
+        return self.run.workspace.artefact(stage, self.run.name, self.part)
 
     @property
     def settings(self) -> dict[str, Any]:

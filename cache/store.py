@@ -96,7 +96,7 @@ class StageState:
 
     Attributes:
         run: Name of the run, or None for a stage of the whole workspace.
-        embedding: Name of the embedding, or None for a stage of the run.
+        part: What of the run it is a stage of (``embeddings/pixels``), or None for the run itself.
         stage: Name of the stage.
         state: ``done``; ``missing``; ``stale`` (made from other settings or inputs than the
             recipe's); ``running`` (a process is making it now); ``interrupted`` (broken off;
@@ -107,24 +107,29 @@ class StageState:
     """
 
     run: str | None
-    embedding: str | None
+    part: str | None
     stage: str
     state: State
     seconds: float | None
     rows: int | None
     command: str
 
+    @property
+    def name(self) -> str | None:
+        """Name of the part of the run, without its folder."""
+        return self.part and self.part.partition("/")[2]
 
-def artefact_key(run: str | None, stage: str, embedding: str | None = None) -> str:
+
+def artefact_key(run: str | None, stage: str, part: str | None = None) -> str:
     """Name of an artefact inside its workspace.
 
     ``samples``, ``runs/cnn/train``, ``runs/cnn/embeddings/pixels/vectors``.
     """
     if run is None:
         return stage
-    if embedding is None:
+    if part is None:
         return f"runs/{run}/{stage}"
-    return f"runs/{run}/embeddings/{embedding}/{stage}"
+    return f"runs/{run}/{part}/{stage}"
 
 
 @dataclass(frozen=True)
@@ -162,11 +167,9 @@ class Workspace:
         """What to run to make everything of this workspace."""
         return str(self.document["command"])
 
-    def artefact(
-        self, stage: str, run: str | None = None, embedding: str | None = None
-    ) -> Artefact:
+    def artefact(self, stage: str, run: str | None = None, part: str | None = None) -> Artefact:
         """The artefact of a stage, whether it is there or not."""
-        return Artefact(self.folder / artefact_key(run, stage, embedding), self.command)
+        return Artefact(self.folder / artefact_key(run, stage, part), self.command)
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -231,15 +234,15 @@ class Workspace:
         states = []
         writing = is_writing(self.folder)
         for entry in self.document["plan"]:
-            run, embedding, stage = entry["run"], entry.get("embedding"), entry["stage"]
-            key = artefact_key(run, stage, embedding)
-            artefact = self.artefact(stage, run, embedding)
+            run, part, stage = entry["run"], entry.get("part"), entry["stage"]
+            key = artefact_key(run, stage, part)
+            artefact = self.artefact(stage, run, part)
             state, manifest = _state(artefact, entry, digests)
             if writing and staging_folder(artefact.folder).is_dir():
                 state = "running"
             digests[key] = manifest.digest if manifest is not None and state == "done" else None
             seconds, rows = (manifest.seconds, manifest.rows) if manifest else (None, None)
-            states.append(StageState(run, embedding, stage, state, seconds, rows, self.command))
+            states.append(StageState(run, part, stage, state, seconds, rows, self.command))
         return states
 
 

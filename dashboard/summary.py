@@ -73,7 +73,7 @@ def unfinished_sentence(states: Sequence[StageState]) -> str:
         by_owner: dict[tuple[str, ...], list[str]] = {}
         for state in states:
             if state.state == word:
-                owner = tuple(name for name in (state.embedding, state.run) if name is not None)
+                owner = tuple(name for name in (state.name, state.run) if name is not None)
                 by_owner.setdefault(owner, []).append(state.stage)
         if by_owner:
             named = [" of ".join([_listed(stages), *owner]) for owner, stages in by_owner.items()]
@@ -174,7 +174,7 @@ def _state(states: Sequence[StageState]) -> str:
     if any(state.stage == "train" for state in missing):
         return "not trained"
     first = missing[0]
-    return f"no {first.stage}" + (f" of {first.embedding}" if first.embedding else "")
+    return f"no {first.stage}" + (f" of {first.name}" if first.name else "")
 
 
 def _best_on_val(runs: Sequence[RunSummary]) -> list[tuple[RunSummary, Rate]]:

@@ -59,7 +59,7 @@ class Task:
     def artefact(self) -> Artefact:
         """What it makes."""
         step = self.step
-        return self.workspace.artefact(step.stage.name, step.run, step.embedding)
+        return self.workspace.artefact(step.stage.name, step.run, step.part)
 
 
 def standing(task: Task) -> Manifest | None:
@@ -93,7 +93,7 @@ def make(task: Task, progress: Callable[[float, int], None]) -> Manifest:
     started = time.perf_counter()
     _keep_work_of(work, wanted, task.force)
     with staging(artefact.folder) as place:
-        job = Job(task.recipe, workspace, step.run, step.embedding, place.folder, work, progress)
+        job = Job(task.recipe, workspace, step.run, step.part, place.folder, work, progress)
         try:
             outcome = step.stage.work(job)
         except CacheError as error:

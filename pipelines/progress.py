@@ -98,7 +98,7 @@ class Bars:
         self.console.print(f"{self._name(step):<{_WIDTH}} {what}", highlight=False)
 
     def _name(self, step: Step) -> str:
-        names = (step.workspace if self._workspaces else None, step.run, step.embedding)
+        names = (step.workspace if self._workspaces else None, step.run, step.name)
         return ": ".join([*(name for name in names if name is not None), step.stage.name])
 
 

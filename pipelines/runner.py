@@ -243,7 +243,7 @@ def _write_document(folder: Path, order: Order, steps: list[Step]) -> None:
     entries = [
         {
             "run": step.run,
-            "embedding": step.embedding,
+            "part": step.part,
             "stage": step.stage.name,
             "version": step.stage.version,
             "settings": fingerprint(step.settings),
@@ -286,7 +286,7 @@ def _refuse_old_inputs(task: Task) -> None:
     """A stage run alone must not read what the recipe would make anew."""
     workspace, step = task.workspace, task.step
     states = {
-        artefact_key(state.run, state.stage, state.embedding): state.state
+        artefact_key(state.run, state.stage, state.part): state.state
         for state in workspace.states()
     }
     undone = [f"{key} ({states[key]})" for key in step.inputs if states[key] != "done"]

@@ -43,7 +43,7 @@ def describe(workspace: Workspace) -> dict[str, Any]:
 
 def _run(run: Run, shared: dict[str, Any], states: list[StageState]) -> dict[str, Any]:
     mine = [state for state in states if state.run == run.name]
-    own = {state.stage: _stage(state) for state in mine if state.embedding is None}
+    own = {state.stage: _stage(state) for state in mine if state.part is None}
     try:
         document: dict[str, Any] | None = run.document
     except CacheError:
@@ -73,9 +73,7 @@ def _embedding(embedding: Embedding, states: list[StageState]) -> dict[str, Any]
         and {k: {**rate, "chance": pair["chance"]["macro"]} for k, rate in pair["macro"].items()},
         "annoy": index and {"recall@10": index["recall"]["10"]["value"], "ms": index["ms"]},
         "trustworthiness": projection and projection["umap"]["trustworthiness"],
-        "stages": {
-            state.stage: _stage(state) for state in states if state.embedding == embedding.name
-        },
+        "stages": {state.stage: _stage(state) for state in states if state.part == embedding.part},
     }
 
 

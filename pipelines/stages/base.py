@@ -17,6 +17,9 @@ from pipelines.recipe import AnyEmbedding, Recipe, RunRecipe
 
 Scope = Literal["workspace", "run", "embedding"]
 
+PARTS: dict[Scope, str] = {"embedding": "embeddings"}
+"""Scopes below a run: the field of the run's recipe, and the folder of its artefacts."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -26,7 +29,7 @@ class Job:
         recipe: The whole recipe.
         workspace: The workspace as it stands; the stage reads its inputs from it.
         run: Name of the run, or None for a stage of the whole workspace.
-        embedding: Name of the embedding, or None for a stage of no embedding.
+        part: What of the run it works on (``embeddings/pixels``), or None for the run itself.
         out: Empty folder to fill; it becomes the artefact when the stage returns.
         work: Hidden folder that outlives a stop, for stages that go on where they broke off. It
             is made by the stage that wants it and belongs to one fingerprint.
@@ -36,7 +39,7 @@ class Job:
     recipe: Recipe
     workspace: Workspace
     run: str | None
-    embedding: str | None
+    part: str | None
     out: Path
     work: Path
     progress: Callable[[float, int], None] = field(default=lambda done, total: None)
@@ -48,10 +51,15 @@ class Job:
         return self.recipe.runs[self.run]
 
     @property
+    def name(self) -> str:
+        """Name of the part of the run that this job works on."""
+        assert self.part is not None, "only a stage of a part has one"
+        return self.part.partition("/")[2]
+
+    @property
     def embedding_recipe(self) -> AnyEmbedding:
         """The recipe of this job's embedding."""
-        assert self.embedding is not None, "only a stage of an embedding has an embedding's recipe"
-        return self.run_recipe.embeddings[self.embedding]
+        return self.run_recipe.embeddings[self.name]
 
     @property
     def its_run(self) -> Run:
@@ -62,8 +70,7 @@ class Job:
     @property
     def its_embedding(self) -> Embedding:
         """This job's embedding, as the cache has it."""
-        assert self.embedding is not None, "only a stage of an embedding has an embedding"
-        return Embedding(self.embedding, self.its_run)
+        return Embedding(self.name, self.its_run)
 
     def share_done(self, rows: int) -> Callable[[float, float], None]:
         """Progress in rows for a method that counts in something else: ``(done, of how many)``."""
@@ -95,12 +102,13 @@ class Stage:
     Attributes:
         name: Its name, and that of its artefact.
         version: Raised when the same inputs and settings would give another result.
-        scope: Whether it runs once a ``workspace``, once a ``run`` or once an ``embedding``.
+        scope: Whether it runs once a ``workspace``, once a ``run`` or once for each of a run's
+            :data:`PARTS`.
         reads: Names of the stages whose artefacts it reads; a function of the same arguments as
             ``settings`` where that depends on the recipe.
         unit: What its rows are, for the progress bar.
         settings: Its part of the recipe as plain data, given the recipe and, by its scope, the
-            names of the run and the embedding.
+            names of the run and its part.
         work: Does it.
     """
 

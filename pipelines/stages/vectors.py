@@ -42,7 +42,7 @@ def work(job: Job) -> Outcome:
     """
     document = embedding.compute(
         job.its_run,
-        str(job.embedding),
+        job.name,
         job.embedding_recipe,
         work=job.work,
         out=job.out,

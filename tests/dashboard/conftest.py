@@ -234,7 +234,7 @@ def _plan(
     ) -> dict[str, Any]:
         return {
             "run": run,
-            "embedding": embedding,
+            "part": None if embedding is None else f"embeddings/{embedding}",
             "stage": stage,
             "version": 1,
             "settings": fingerprint({"workspace": name, "stage": stage}),
@@ -250,7 +250,7 @@ def _plan(
     for each in embeddings if runs else ():
         for stage, reads in embedding_artefacts.READS.items():
             made = entry(runs[0], stage, samples, embedding=each)
-            made["inputs"] += [artefact_key(runs[0], read, each) for read in reads]
+            made["inputs"] += [artefact_key(runs[0], read, f"embeddings/{each}") for read in reads]
             plan.append(made)
     return plan
 
@@ -280,15 +280,16 @@ def _write(
     embedding: str | None = None,
 ) -> None:
     """Write one artefact with the fingerprint that the plan expects."""
-    wanted_entry = (run, embedding, stage)
+    part = None if embedding is None else f"embeddings/{embedding}"
+    wanted_entry = (run, part, stage)
     entry = next(
         each
         for each in workspace.document["plan"]
-        if (each["run"], each["embedding"], each["stage"]) == wanted_entry
+        if (each["run"], each["part"], each["stage"]) == wanted_entry
     )
     inputs = {key: Artefact(workspace.folder / key, "").manifest.digest for key in entry["inputs"]}
     wanted = stage_fingerprint(stage, entry["version"], entry["settings"], inputs)
-    with staging(workspace.artefact(stage, run, embedding).folder) as place:
+    with staging(workspace.artefact(stage, run, part).folder) as place:
         fill(place.folder)
         place.commit(
             Manifest(
