@@ -10,7 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("neighbours", "coincidence", "projection", "similarity", "embedding")
+NAMES = ("neighbours", "coincidence", "projection", "similarity", "embedding", "occlusion")
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ All messages say what is wrong, where, what was received and what to do.
         - WorkspaceNotFoundError    no workspace of that name
         - RunNotFoundError          the workspace has no run of that name
         - EmbeddingNotFoundError    the run has no embedding of that name
+        - OcclusionNotFoundError    the run has no occlusion maps of that name
         - MissingArtefactError      a stage has not been run, or was broken off
         - CorruptArtefactError      an artefact is there but cannot be read
         - LockedError               another process is writing to the workspace
@@ -36,6 +37,10 @@ class RunNotFoundError(CacheError):
 
 class EmbeddingNotFoundError(CacheError):
     """The run holds no embedding of that name."""
+
+
+class OcclusionNotFoundError(CacheError):
+    """The run holds no occlusion maps of that name."""
 
 
 class MissingArtefactError(CacheError):

@@ -51,6 +51,25 @@ SCHEMAS: Final[dict[str, dict[str, str]]] = {
         "loss": "float32",
     },
     "clusters": {"sample_id": "str", "hdbscan": "int32", "kmeans": "int32"},
+    "mapped": {
+        "sample_id": "str",
+        "split": "split",
+        "row": "int32",
+        "label": _LABEL,
+        "predicted": _LABEL,
+        "clean": "float32",
+    },
+    "fidelity": {
+        "sample_id": "str",
+        "estimator": "str",
+        "flat": "bool",
+        "mse": "float32",
+        "mae": "float32",
+        "pearson": "float32",
+        "spearman": "float32",
+        "ssim": "float32",
+        "iou10": "float32",
+    },
 }
 
 _REPEATED: Final[dict[str, dict[str, str]]] = {
@@ -58,6 +77,8 @@ _REPEATED: Final[dict[str, dict[str, str]]] = {
     "rejected": {},
     "predictions": {r"p_\d+": "float32"},
     "clusters": {},
+    "mapped": {},
+    "fidelity": {},
 }
 
 

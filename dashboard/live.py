@@ -1,16 +1,22 @@
-"""The one door to a model: vectors of images that no pipeline has seen, an upload's."""
+"""The one door to a model: vectors, probabilities and occlusion maps made while one waits."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
 
+from cache import Run
 from cache.embeddings import Embedding
+from cache.occlusion import Occlusion
 from dashboard import embedding_data
+
+if TYPE_CHECKING:
+    from pipelines.methods.occlusion.engine import Engine
+    from pipelines.methods.occlusion.refine import Grid
 
 _calling = Lock()
 
@@ -43,3 +49,121 @@ def _encoder(folder: str, fingerprint: str, _embedding: Embedding) -> Any:
     from pipelines.methods.encoders import open_encoder
 
     return open_encoder(_embedding.run, _embedding.name)
+
+
+def to_input(run: Run, image: np.ndarray) -> np.ndarray:
+    """An image as the run's model reads it, by the path that its samples took.
+
+    Args:
+        run: Whose model.
+        image: (height, width, channels) with the channels and the dtype of the dataset.
+
+    Returns:
+        float32 (height, width, channels) in [0, 1].
+    """
+    from pipelines.methods.encoders import input_path
+
+    _, prepare = input_path(run)
+    return prepare(image)
+
+
+def probabilities(run: Run, images: np.ndarray) -> np.ndarray:
+    """Probabilities of every class.
+
+    Args:
+        run: Whose model.
+        images: float32 (b, height, width, channels), see :func:`to_input`.
+
+    Returns:
+        float32 (b, classes).
+    """
+    from pipelines.methods.feeding import to_probabilities
+
+    with _calling:
+        return to_probabilities(_model(*_of(run), run)(images, training=False).numpy())
+
+
+def engine(run: Run, patch: int, stride: int) -> Engine:
+    """The engine that makes occlusion maps of a run's model.
+
+    Args:
+        run: Whose model.
+        patch: Side of the patch in pixels.
+        stride: Pixels from one position to the next.
+
+    Raises:
+        MissingArtefactError: The run has not been trained yet.
+        ValueError: The model cannot be explained by occlusion.
+    """
+    with _calling:
+        return _engine(*_of(run), patch, stride, run)
+
+
+def occlude(
+    engine: Engine, images: np.ndarray, hidden: np.ndarray, coarsest: int
+) -> Iterator[Grid]:
+    """Exact occlusion maps, coarse first; see :func:`pipelines.methods.occlusion.refine.refine`.
+
+    Args:
+        engine: See :func:`engine`.
+        images: float32 (b, height, width, channels), see :func:`to_input`.
+        hidden: What hidden pixels show, of that shape.
+        coarsest: Positions of the first grid, at most.
+    """
+    from pipelines.methods.occlusion.refine import refine
+
+    grids = refine(engine, images, hidden, coarsest=coarsest)
+    while True:
+        with _calling:
+            grid = next(grids, None)
+        if grid is None:
+            return
+        yield grid
+
+
+def draw(occlusion: Occlusion, estimator: str, image: np.ndarray, asked: int) -> np.ndarray:
+    """The map that an estimator draws, float32 (rows, columns).
+
+    Args:
+        occlusion: The maps that it learnt from.
+        estimator: Its name.
+        image: float32 (height, width, channels), see :func:`to_input`.
+        asked: The class asked for.
+
+    Raises:
+        MissingArtefactError: It has not been trained yet.
+    """
+    artefact = occlusion.artefact("estimators")
+    with _calling:
+        drawer = _drawer(str(artefact.folder), artefact.manifest.fingerprint, estimator, occlusion)
+        drawn: np.ndarray = drawer(image[None], np.array([asked], np.int32))[0]
+    return drawn
+
+
+def _of(run: Run) -> tuple[str, str]:
+    artefact = run.artefact("train")
+    return str(artefact.folder), artefact.manifest.fingerprint
+
+
+@st.cache_resource(max_entries=4, show_spinner="Loading the model …")
+def _model(folder: str, fingerprint: str, _run: Run) -> Any:
+    from pipelines.methods.occlusion.mapping import open_model
+
+    return open_model(_run)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Preparing the model for patches …")
+def _engine(folder: str, fingerprint: str, patch: int, stride: int, _run: Run) -> Engine:
+    from pipelines.methods.occlusion.engine import open_engine
+
+    return open_engine(_model(folder, fingerprint, _run), size=patch, stride=stride)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Loading the estimator …")
+def _drawer(folder: str, fingerprint: str, estimator: str, _occlusion: Occlusion) -> Any:
+    import keras
+
+    from pipelines.methods.estimating import drawer
+
+    path = _occlusion.artefact("estimators").path(f"{estimator}.keras")
+    return drawer(keras.models.load_model(path, compile=False, safe_mode=True))

@@ -145,9 +145,11 @@ def _facts(workspace: Workspace, sample: pd.Series, searchable: bool) -> None:
             disabled=not searchable,
             help=None if searchable else "This run has no embedding yet.",
         )
+        looks = st.button("Where the model looks", icon=":material/center_focus_strong:")
         there = st.button("Show on the dataset page", icon=":material/photo_library:")
-    if similar or there:
-        st.session_state[LEAVING] = ("similarity" if similar else "dataset", sample["sample_id"])
+    if similar or looks or there:
+        page = "similarity" if similar else "occlusion" if looks else "dataset"
+        st.session_state[LEAVING] = (page, sample["sample_id"])
         st.rerun()
 
 

@@ -33,6 +33,7 @@ PAGES = {
     "embeddings": "views/embeddings.py",
     "similarity": "views/similarity.py",
     "retrieval": "views/retrieval.py",
+    "occlusion": "views/occlusion.py",
 }
 """File of each page by its name in the URL."""
 
@@ -91,6 +92,13 @@ def pages() -> dict[str, st.Page]:
             icon=":material/target:",
             url_path="retrieval",
             help="How far to trust the search: class coincidence, chance, the index against exact.",
+        ),
+        "occlusion": st.Page(
+            PAGES["occlusion"],
+            title="Occlusion",
+            icon=":material/center_focus_strong:",
+            url_path="occlusion",
+            help="Where the model looks: what hiding each place of an image does to its answer.",
         ),
     }
 

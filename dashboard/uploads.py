@@ -16,7 +16,10 @@ from dashboard import embedding_data, live, selection
 from dashboard.images import LOSSLESS
 from dashboard.points import Map
 from dashboard.widgets import number
+from dashboard.widgets.gallery import Tile, gallery
+from dashboard.widgets.messages import plain
 from dashboard.widgets.scatter import Mark
+from dashboard.widgets.viewer import SMALL
 from pipelines.methods import reading
 from pipelines.methods.decoding import FORMATS, UnreadableImageError, decode_bytes
 from pipelines.methods.neighbours import one_query
@@ -98,6 +101,48 @@ def draw(workspace: Workspace) -> None:
     )
     for refused in st.session_state.get(_REFUSED, []):
         st.text(f"{refused.name} was not taken: {refused.reason}.")
+
+
+def choose(workspace: Workspace, key: str) -> None:
+    """Draw the field for files and what was uploaded so far, one of which can be looked at.
+
+    Args:
+        workspace: Whose kind of image the uploads become.
+        key: Of the gallery, unique in the app.
+    """
+    channels = workspace.dataset.channels
+    if len(channels) not in (1, 3):
+        st.caption(
+            f"No upload here: an image of this workspace has {len(channels)} channels "
+            f"({plain(', '.join(channels))}), and no picture file holds these."
+        )
+        return
+    draw(workspace)
+    kept = there()
+    if not kept:
+        return
+    event = gallery(
+        [
+            Tile(each.id, each.src, f"The upload {each.name}", lines=(each.name,))
+            for each in kept.values()
+        ],
+        key=key,
+        label="Uploads; a click looks at one",
+        empty="",
+        tile_size="small",
+        pixelated=all(max(each.image.shape[:2]) <= SMALL for each in kept.values()),
+        selectable=False,
+    )
+    st.button(
+        "Forget the uploads",
+        key="similarity_forget",
+        icon=":material/delete:",
+        type="tertiary",
+        on_click=forget,
+    )
+    if event.opened in kept:
+        show(event.opened)
+        st.rerun()
 
 
 def forget() -> None:

@@ -9,6 +9,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,7 +79,7 @@ def run(
         str | None,
         typer.Option(
             help="Run only this stage (samples, thumbnails, inputs, train, predictions, vectors, "
-            "neighbours, index, retrieval, projection, clusters)."
+            "neighbours, index, retrieval, projection, clusters, exact, estimators)."
         ),
     ] = None,
     until: Annotated[
@@ -255,20 +256,30 @@ def _print_status(found: list[dict[str, Any]]) -> None:
     for workspace in found:
         simulated = " (simulated)" if workspace["simulated"] else ""
         for entry in workspace["runs"]:
-            states = {name: stage["state"] for name, stage in entry["stages"].items()}
-            for name, embedding in entry["embeddings"].items():
-                for stage, there in embedding["stages"].items():
-                    states[f"{name}/{stage}"] = there["state"]
-            undone = [f"{name} {state}" for name, state in states.items() if state != "done"]
             table.add_row(
                 workspace["name"] + simulated,
                 entry["name"],
                 _accuracy(entry["metrics"].get("test")),
                 "" if entry["params"] is None else f"{entry['params']:,}",
                 "" if entry["seconds"] is None else f"{entry['seconds']:.1f}",
-                ", ".join(undone) or "done",
+                _undone(entry) or "done",
             )
     out.print(table)
+
+
+def _undone(entry: dict[str, Any]) -> str:
+    """What of a run is not done: its own stages by name, those of its parts by number."""
+    own = [
+        f"{name} {stage['state']}"
+        for name, stage in entry["stages"].items()
+        if stage["state"] != "done"
+    ]
+    for name, part in {**entry["embeddings"], **entry["occlusion"]}.items():
+        counts = Counter(stage["state"] for stage in part["stages"].values())
+        told = [f"{count} {state}" for state, count in counts.items() if state != "done"]
+        if told:
+            own.append(f"{name}: {', '.join(told)}")
+    return "; ".join(own)
 
 
 def _accuracy(metrics: dict[str, Any] | None) -> str:

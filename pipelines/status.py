@@ -7,6 +7,7 @@ from typing import Any
 from cache import Run, StageState, Workspace
 from cache.embeddings import Embedding, embeddings
 from cache.errors import CacheError
+from cache.occlusion import Occlusion, occlusions
 
 
 def describe(workspace: Workspace) -> dict[str, Any]:
@@ -20,7 +21,10 @@ def describe(workspace: Workspace) -> dict[str, Any]:
         have not been read) and ``runs``: each with ``name``, ``params``, ``seconds``, ``metrics``
         by split, ``stages`` (the workspace's and its own) by name, and ``embeddings`` by name:
         each with ``dim``, ``coincidence`` (test against train, macro, by k), ``annoy``,
-        ``trustworthiness`` and ``stages``. What is not there yet is None.
+        ``trustworthiness`` and ``stages``; and ``occlusion`` by name: each with ``engine``,
+        ``ms_exact``, ``maps`` by split, ``stages``, and of its first estimator ``ms_estimate``,
+        ``ratio`` and ``fidelity`` on test, beside the number of ``flat`` maps there. What is not
+        there yet is None.
     """
     states = workspace.states()
     shared = {state.stage: _stage(state) for state in states if state.run is None}
@@ -59,6 +63,7 @@ def _run(run: Run, shared: dict[str, Any], states: list[StageState]) -> dict[str
         "metrics": metrics,
         "stages": {**shared, **own},
         "embeddings": {each.name: _embedding(each, mine) for each in embeddings(run)},
+        "occlusion": {each.name: _occlusion(each, mine) for each in occlusions(run)},
     }
 
 
@@ -77,9 +82,34 @@ def _embedding(embedding: Embedding, states: list[StageState]) -> dict[str, Any]
     }
 
 
-def _document(embedding: Embedding, stage: str) -> dict[str, Any] | None:
+def _occlusion(occlusion: Occlusion, states: list[StageState]) -> dict[str, Any]:
+    exact, estimated = (_document(occlusion, stage) for stage in ("exact", "estimators"))
+    first = _first_estimator(estimated)
+    ms_exact = estimated["ms"]["exact"]["many"]["median"] if estimated else None
+    ms_estimate = first and first["ms"]["many"]["median"]
+    return {
+        "engine": exact and exact["way"],
+        "ms_exact": ms_exact if ms_exact is not None else exact and exact["ms"],
+        "ms_estimate": ms_estimate,
+        "ratio": ms_exact / ms_estimate if ms_exact and ms_estimate else None,
+        "fidelity": first and {name: rate["value"] for name, rate in first["means"].items()},
+        "flat": estimated and estimated["test"]["flat"],
+        "maps": exact and exact["maps"],
+        "stages": {state.stage: _stage(state) for state in states if state.part == occlusion.part},
+    }
+
+
+def _first_estimator(document: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The first estimator of a recipe, with its fidelity on test."""
+    for told in (document or {}).get("estimators", {}).values():
+        if not told["baseline"]:
+            return {**told, "means": told["fidelity"]["means"]}
+    return None
+
+
+def _document(of: Embedding | Occlusion, stage: str) -> dict[str, Any] | None:
     try:
-        return embedding.document(stage)
+        return of.document(stage)
     except CacheError:
         return None
 

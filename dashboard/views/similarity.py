@@ -21,9 +21,8 @@ from dashboard.neighbourhoods import Found
 from dashboard.uploads import Upload
 from dashboard.widgets import messages, number
 from dashboard.widgets.colours import verdict
-from dashboard.widgets.gallery import Tile, gallery
 from dashboard.widgets.messages import notice, plain
-from dashboard.widgets.viewer import SMALL, Picture, viewer
+from dashboard.widgets.viewer import Picture, viewer
 
 
 def ask(each: Embedding, k: int) -> Found:
@@ -100,6 +99,16 @@ def show_sample() -> None:
             },
         )
         st.button(
+            "Where the model looks",
+            key="similarity_occlusion",
+            icon=":material/center_focus_strong:",
+            type="tertiary",
+            disabled="predicted" not in table,
+            on_click=selection.go,
+            args=("occlusion",),
+            kwargs={"image": sample["sample_id"]},
+        )
+        st.button(
             "In the dataset",
             key="similarity_dataset",
             icon=":material/photo_library:",
@@ -144,43 +153,6 @@ def show_upload(shown: Upload) -> None:
         "map it stands amid its neighbours."
     )
     show_map_button(found.rows)
-
-
-def show_uploads() -> None:
-    """The field for files, and what was uploaded so far."""
-    channels = workspace.dataset.channels
-    if len(channels) not in (1, 3):
-        st.caption(
-            f"No upload here: an image of this workspace has {len(channels)} channels "
-            f"({plain(', '.join(channels))}), and no picture file holds these."
-        )
-        return
-    uploads.draw(workspace)
-    kept = uploads.there()
-    if not kept:
-        return
-    event = gallery(
-        [
-            Tile(each.id, each.src, f"The upload {each.name}", lines=(each.name,))
-            for each in kept.values()
-        ],
-        key="similarity_uploads_gallery",
-        label="Uploads; a click makes one the query",
-        empty="",
-        tile_size="small",
-        pixelated=all(max(each.image.shape[:2]) <= SMALL for each in kept.values()),
-        selectable=False,
-    )
-    st.button(
-        "Forget the uploads",
-        key="similarity_forget",
-        icon=":material/delete:",
-        type="tertiary",
-        on_click=uploads.forget,
-    )
-    if event.opened in kept:
-        uploads.show(event.opened)
-        st.rerun()
 
 
 st.title("Similarity", anchor=False)
@@ -231,7 +203,7 @@ with left:
         show_sample()
     else:
         show_upload(upload)
-    show_uploads()
+    uploads.choose(workspace, "similarity_uploads_gallery")
 with grid.cell(column_span=2):
     shown = (embedding, *asked.others)
     answers = [found, *(ask(each, asked.count) for each in asked.others)]

@@ -145,8 +145,8 @@ def _noted(note: Path, shape: dict[str, int]) -> tuple[int, float]:
 def _refuse_infinite(encoder: Encoder, vectors: np.ndarray) -> None:
     if not np.isfinite(vectors).all():
         raise StageError(
-            f"The embedding '{encoder.name}' gave vectors that are not numbers (NaN or infinite). "
-            "The weights of its network are not finite: train it again at a lower learning rate."
+            f"The network of '{encoder.name}' gave values that are not numbers (NaN or infinite). "
+            "Its weights are not finite: train it again at a lower learning rate."
         )
 
 

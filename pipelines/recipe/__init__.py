@@ -27,6 +27,7 @@ from pipelines.recipe.embedding import (
     PixelsEmbedding,
     SiameseEmbedding,
 )
+from pipelines.recipe.occlusion import EstimatorRecipe, OcclusionRecipe
 from pipelines.recipe.reading import load_recipe, shipped_recipes
 from pipelines.recipe.run import Augmentation, EarlyStopping, Optimizer, Plateau, RunRecipe
 
@@ -41,10 +42,12 @@ __all__ = [
     "DigitsDataset",
     "EarlyStopping",
     "EmbeddingBase",
+    "EstimatorRecipe",
     "FolderDataset",
     "HitsDataset",
     "IndexRecipe",
     "LayerEmbedding",
+    "OcclusionRecipe",
     "Optimizer",
     "PixelsEmbedding",
     "Plateau",

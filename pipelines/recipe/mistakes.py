@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pipelines.recipe.dataset import DATASETS, Splits
 from pipelines.recipe.document import Recipe
 from pipelines.recipe.embedding import EMBEDDINGS, ClusterRecipe, IndexRecipe, ProjectionRecipe
+from pipelines.recipe.occlusion import EstimatorRecipe, OcclusionRecipe
 from pipelines.recipe.run import (
     Augmentation,
     EarlyStopping,
@@ -108,6 +109,10 @@ def _fields(location: tuple[int | str, ...]) -> str:
         model: type[BaseModel] = Recipe
     elif len(parents) == 2 and parents[0] == "runs":
         model = RunRecipe
+    elif len(parents) == 4 and parents[2] == "occlusion":
+        model = OcclusionRecipe
+    elif len(parents) == 6 and parents[4] == "estimators":
+        model = EstimatorRecipe
     else:
         model = places[parents[-1]]
     return f"Known here: {', '.join(model.model_fields)}"

@@ -1,4 +1,4 @@
-"""A run of a recipe: which model, how it is trained, and the embeddings made with it."""
+"""A run of a recipe: which model, how it is trained, and what is made with it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveInt, field_validator
 
 from pipelines.recipe.embedding import AnyEmbedding, EmbeddingName, LayerEmbedding, with_kind
-from pipelines.recipe.part import Part, Share
+from pipelines.recipe.occlusion import OcclusionRecipe
+from pipelines.recipe.part import Name, Part, Share
 
 
 class ImageInput(Part):
@@ -88,6 +89,10 @@ class RunRecipe(Part):
     embeddings: dict[EmbeddingName, AnyEmbedding] = Field(
         default_factory=_penultimate,
         description="vectors to make of the images, by name; penultimate if absent",
+    )
+
+    occlusion: dict[Name, OcclusionRecipe] = Field(
+        default_factory=dict, description="occlusion maps to make of the images, by name"
     )
 
     @field_validator("embeddings", mode="before")

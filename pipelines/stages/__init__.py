@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pipelines.stages import (
     clusters,
+    estimators,
+    exact,
     index,
     inputs,
     neighbours,
@@ -29,4 +31,6 @@ STAGES: tuple[Stage, ...] = (
     retrieval.STAGE,
     projection.STAGE,
     clusters.STAGE,
+    exact.STAGE,
+    estimators.STAGE,
 )

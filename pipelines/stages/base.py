@@ -13,11 +13,12 @@ from typing import Any, Literal
 
 from cache import Artefact, Run, Workspace
 from cache.embeddings import Embedding
-from pipelines.recipe import AnyEmbedding, Recipe, RunRecipe
+from cache.occlusion import Occlusion
+from pipelines.recipe import AnyEmbedding, OcclusionRecipe, Recipe, RunRecipe
 
-Scope = Literal["workspace", "run", "embedding"]
+Scope = Literal["workspace", "run", "embedding", "occlusion"]
 
-PARTS: dict[Scope, str] = {"embedding": "embeddings"}
+PARTS: dict[Scope, str] = {"embedding": "embeddings", "occlusion": "occlusion"}
 """Scopes below a run: the field of the run's recipe, and the folder of its artefacts."""
 
 
@@ -62,6 +63,11 @@ class Job:
         return self.run_recipe.embeddings[self.name]
 
     @property
+    def occlusion_recipe(self) -> OcclusionRecipe:
+        """The recipe of this job's occlusion maps."""
+        return self.run_recipe.occlusion[self.name]
+
+    @property
     def its_run(self) -> Run:
         """This job's run, as the cache has it."""
         assert self.run is not None, "only a stage of a run has a run"
@@ -71,6 +77,11 @@ class Job:
     def its_embedding(self) -> Embedding:
         """This job's embedding, as the cache has it."""
         return Embedding(self.name, self.its_run)
+
+    @property
+    def its_occlusion(self) -> Occlusion:
+        """This job's occlusion maps, as the cache has them."""
+        return Occlusion(self.name, self.its_run)
 
     def share_done(self, rows: int) -> Callable[[float, float], None]:
         """Progress in rows for a method that counts in something else: ``(done, of how many)``."""

@@ -32,7 +32,7 @@ from pipelines.methods.feeding import (
 from pipelines.methods.schedule import Standing, standing
 from pipelines.models import build, mistakes
 from pipelines.recipe import Recipe, RunRecipe
-from pipelines.stages.base import Job, Outcome, Stage
+from pipelines.stages.base import PARTS, Job, Outcome, Stage
 
 _WEIGHTS = "last.keras"
 _TINY = 200_000
@@ -53,7 +53,7 @@ class _Data:
 
 def settings(recipe: Recipe, run: str) -> Any:
     """Everything the recipe says about the training; the image size comes with the inputs."""
-    return recipe.runs[run].model_dump(mode="json", exclude={"image", "embeddings"})
+    return recipe.runs[run].model_dump(mode="json", exclude={"image", *PARTS.values()})
 
 
 def work(job: Job) -> Outcome:
@@ -314,7 +314,7 @@ def _finish(job: Job, data: _Data, epochs: list[Path]) -> Outcome:
         "input_shape": list(data.inputs.shape),
         "channels": list(data.inputs.names),
         "classes": list(data.classes),
-        "settings": job.run_recipe.model_dump(mode="json", exclude={"embeddings"}),
+        "settings": job.run_recipe.model_dump(mode="json", exclude=set(PARTS.values())),
         "class_weights": None
         if data.weights is None
         else [round(float(w), 6) for w in data.weights],

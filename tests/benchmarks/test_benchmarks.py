@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks import coincidence, common, neighbours, projection, similarity
+from benchmarks import coincidence, common, neighbours, occlusion, projection, similarity
 from benchmarks.common import Row
 from pipelines.methods.neighbours import Metric, exact
 
@@ -98,3 +98,16 @@ def test_the_command_line_prints_what_was_measured(capsys: pytest.CaptureFixture
     common.run(rows, "what it is", ["--size", "0.5", "--rounds", "2"])
     assert asked == [(0.5, 2)]
     assert "ours: 3 s; to reach: under 2 s, NOT reached" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_occlusion_gives_the_same_maps_in_every_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(occlusion, "DEEP", ("ResNet50",))
+    monkeypatch.setattr(occlusion, "COPIES", (32,))
+    rows = occlusion.rows(0.001, 1)
+    check(rows)
+    assert len(rows) == 9
+    assert all("largest difference" in row.note for row in rows)
+    differences = [float(row.note.split("difference ")[1].split(";")[0]) for row in rows]
+    assert max(differences) < 1e-5
+    assert [row.method for row in rows] == 7 * ["way 'table'"] + 2 * ["way 'regions'"]

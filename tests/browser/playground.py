@@ -12,6 +12,7 @@ import streamlit as st
 
 from dashboard.widgets.gallery import Tile, gallery, page_of
 from dashboard.widgets.matrix import MatrixSelection, confusion
+from dashboard.widgets.occlusion import Panel, occlusion_maps
 from dashboard.widgets.viewer import Picture, viewer
 from pipelines.methods.pixels import encode
 
@@ -61,6 +62,15 @@ def names(k: int) -> list[str]:
     if k == 2:
         return ["NORMAL", "PNEUMONIA"]
     return [str(i) for i in range(k)] if k == 10 else [f"species of plant {i}" for i in range(k)]
+
+
+def occlusion_values(seed: int, rows: int, columns: int) -> np.ndarray:
+    """A made-up map: high but for one dark place, a little noise."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:rows, :columns] / max(rows, columns)
+    dent = np.exp(-40 * ((x - 0.35 - 0.02 * seed) ** 2 + (y - 0.55) ** 2))
+    values = 0.96 - 0.85 * dent + 0.01 * rng.standard_normal((rows, columns))
+    return np.asarray(np.clip(values, 0, 1), np.float32)
 
 
 show = st.query_params.get("show", "gallery")
@@ -134,3 +144,43 @@ elif show == "viewer":
     st.text_input("A field", key="field")
     st.text(f"place: {place}")
     st.text(f"region: {event.region}")
+
+elif show == "occlusion":
+    place = st.session_state.setdefault("place", 2)
+    large = "large" in st.query_params
+    height, width = (180, 240) if large else (21, 21)
+    stride = int(st.query_params.get("stride", 8 if large else 1))
+    exact = occlusion_values(place, -(-height // stride), -(-width // stride))
+    estimate = 0.9 * exact + 0.04
+    if "unfinished" in st.query_params:
+        exact[len(exact) // 2 :] = np.nan
+    if st.toggle("Inverted", key="inverted"):
+        exact = 1 - exact
+    maps = occlusion_maps(
+        "/nowhere.png" if "lost" in st.query_params else picture_url(place, height, width),
+        width,
+        height,
+        [
+            Panel("Exact", exact, "probability", f"0.06 ms, all {exact.size:,} positions"),
+            Panel("Estimate", estimate, "probability", "0.21 ms, one pass of the network"),
+            Panel("Difference", estimate - exact, "difference", "estimate less exact"),
+        ],
+        key="occlusion",
+        label=f"Occlusion maps of digit {place}",
+        patch=16 if large else 3,
+        stride=stride,
+        clean=0.97,
+        scale=(0.0, 1.0),
+        hidden="#000",
+        pixelated=not large,
+        index=place,
+        total=38,
+    )
+    if maps.picked:
+        st.session_state["picked"] = maps.picked
+    if maps.moved:
+        st.session_state["place"] = place + (1 if maps.moved == "next" else -1)
+        st.rerun()
+    st.text_input("A field", key="field")
+    st.text(f"place: {place}")
+    st.text(f"picked: {st.session_state.get('picked')}")

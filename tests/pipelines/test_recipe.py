@@ -234,7 +234,7 @@ class TestMistakes:
             ("dataset.path=x", "title, classes, positive, human_error, splits, seed, source"),
             ("dataset.splits.train=0.5", "val, test"),
             ("runs.a.lr=1", "model, image, optimizer, batch_size, epochs, early_stopping, plateau, "
-             "augmentation, class_weights, seed, embeddings"),
+             "augmentation, class_weights, seed, embeddings, occlusion"),
             ("runs.a.image.height=3", "size, channels"),
             ("runs.a.optimizer.lr=1", "name, learning_rate, momentum"),
             ("runs.a.early_stopping.monitor=loss", "patience, min_delta"),
@@ -244,9 +244,13 @@ class TestMistakes:
             ("runs.a.embeddings.pixels.size=3", "neighbours, metric, near_duplicate, index, "
              "projection, clusters, kind, dim"),
             ("runs.a.embeddings.penultimate.index.tree=3", "trees, search_k"),
+            ("runs.a.occlusion.patch3.size=5", "patch, stride, fill, way, train, val, test, seed, "
+             "estimators"),
+            ("runs.a.occlusion.patch3.estimators.ours.depth=5", "network, classifier, code, cut, "
+             "optimizer, learning_rate, batch_size, epochs, patience, repeats, seed"),
             # A run may be named like a part of a run.
             ("runs.image.size=[8, 8]", "model, image, optimizer, batch_size, epochs, "
-             "early_stopping, plateau, augmentation, class_weights, seed, embeddings"),
+             "early_stopping, plateau, augmentation, class_weights, seed, embeddings, occlusion"),
         ],
     )  # fmt: skip
     def test_an_unknown_field_lists_those_there_are(

@@ -114,7 +114,7 @@ def test_a_note_that_says_nothing_starts_afresh(tmp_path: Path, note: str) -> No
 
 
 def test_vectors_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(StageError, match=r"'broken' gave vectors that are not numbers"):
+    with pytest.raises(StageError, match=r"'broken' gave values that are not numbers"):
         batching.embed(
             Encoder("broken", 1, (2, 3, 1), lambda x: x[:, 0, 0] * np.inf, np.asarray),
             IMAGES.__getitem__,

@@ -1,0 +1,100 @@
+"""Occlusion maps of a run.
+
+::
+
+    runs/<run>/occlusion/<name>/
+      exact/       exact.json  maps.npy (m, rows * columns * classes)  mapped.parquet
+      estimators/  estimators.json  fidelity.parquet  <estimator>.keras  <estimator>.npy
+
+A map holds, at each position of a patch, the probability of every class with that patch hidden.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cache.artefact import Artefact, read_json
+from cache.errors import OcclusionNotFoundError
+from cache.store import Run, load_array
+from cache.tables import read_table
+
+
+@dataclass(frozen=True)
+class Occlusion:
+    """Occlusion maps of one kind."""
+
+    name: str
+    run: Run
+
+    @property
+    def part(self) -> str:
+        """What of its run it is, as the plan names it."""
+        return f"occlusion/{self.name}"
+
+    def artefact(self, stage: str) -> Artefact:
+        """The artefact of one of its stages, whether it is there or not."""
+        return self.run.workspace.artefact(stage, self.run.name, self.part)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its part of the recipe."""
+        recipe = self.run.workspace.document["recipe"]
+        settings: dict[str, Any] = recipe["runs"][self.run.name]["occlusion"][self.name]
+        return settings
+
+    def document(self, stage: str) -> dict[str, Any]:
+        """What a stage wrote about its result, as plain data.
+
+        Raises:
+            MissingArtefactError: The stage has not been run.
+        """
+        document: dict[str, Any] = read_json(self.artefact(stage).path(f"{stage}.json"))
+        return document
+
+    def mapped(self) -> pd.DataFrame:
+        """One row an image that has a map: ``sample_id``, ``split``, ``row`` (its position among
+        the samples), ``label``, ``predicted``, ``clean`` (probability of the predicted class with
+        nothing hidden)."""
+        path = self.artefact("exact").path("mapped.parquet")
+        return read_table(path, "mapped", self.run.workspace.dataset.classes)
+
+    def maps(self) -> np.ndarray:
+        """Memory map float32 (m, rows, columns, classes), in the order of :meth:`mapped`."""
+        flat = load_array(self.artefact("exact").path("maps.npy"))
+        return flat.reshape(len(flat), *self.document("exact")["shape"])
+
+    def estimates(self, estimator: str) -> np.ndarray:
+        """Memory map float32 (m, rows, columns): what an estimator draws for the predicted class
+        of each image of :meth:`mapped`."""
+        return load_array(self.artefact("estimators").path(f"{estimator}.npy"))
+
+    def fidelity(self) -> pd.DataFrame:
+        """One row an image and estimator, baselines included: ``sample_id``, ``estimator``,
+        ``flat``, and the measures; nan where a measure means nothing."""
+        return read_table(self.artefact("estimators").path("fidelity.parquet"), "fidelity")
+
+
+def occlusions(run: Run) -> tuple[Occlusion, ...]:
+    """The occlusion maps of a run's recipe, computed or not."""
+    recipe = run.workspace.document["recipe"]["runs"][run.name]
+    return tuple(Occlusion(name, run) for name in recipe.get("occlusion") or ())
+
+
+def open_occlusion(run: Run, name: str) -> Occlusion:
+    """Find occlusion maps by name.
+
+    Raises:
+        OcclusionNotFoundError: The run has none of that name.
+    """
+    there = {each.name: each for each in occlusions(run)}
+    if name not in there:
+        raise OcclusionNotFoundError(
+            f"The run '{run.name}' of the workspace '{run.workspace.name}' has no occlusion maps "
+            f"'{name}'. It has: {', '.join(there) or 'none'}. Add them under "
+            f"runs.{run.name}.occlusion in the recipe."
+        )
+    return there[name]

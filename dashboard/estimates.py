@@ -1,0 +1,194 @@
+"""Estimated occlusion maps beside exact ones: which there are, how faithful, and what they cost."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from cache import Run
+from cache.occlusion import Occlusion, occlusions
+from dashboard import live
+from dashboard.occluding import Fill
+from dashboard.widgets import number
+from dashboard.widgets.messages import plain
+from dashboard.widgets.occlusion import Panel
+from pipelines.methods.occlusion.fidelity import fidelity, flat
+
+MEASURES = {
+    "pearson": "Pearson",
+    "spearman": "Spearman",
+    "ssim": "SSIM",
+    "iou10": "Overlap of the lowest tenth",
+    "mse": "MSE",
+    "mae": "MAE",
+}
+
+_SMALL = ("mse", "mae")
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """A network that draws the maps of a run.
+
+    Attributes:
+        occlusion: The maps that it learnt from.
+        name: Its name in the recipe.
+        document: What the stage wrote about all estimators.
+    """
+
+    occlusion: Occlusion
+    name: str
+    document: dict[str, Any]
+
+
+def find(run: Run, patch: int, stride: int, fill: Fill) -> list[Estimator]:
+    """The estimators of the maps that a patch makes.
+
+    Args:
+        run: Whose maps.
+        patch: Side of the patch in pixels.
+        stride: Pixels from one position to the next.
+        fill: What hidden pixels show; a mean here is that of each image, which none learns.
+    """
+    found = []
+    for occlusion in occlusions(run):
+        if occlusion.artefact("exact").exists and occlusion.artefact("estimators").exists:
+            exact = occlusion.document("exact")
+            same = (exact["patch"], exact["stride"]) == (patch, stride)
+            if same and exact["fill"] == {"black": 0.0, "blur": "blur"}.get(fill):
+                document = occlusion.document("estimators")
+                found += [
+                    Estimator(occlusion, name, document)
+                    for name, told in document["estimators"].items()
+                    if not told["baseline"]
+                ]
+    return found
+
+
+def panels(estimator: Estimator, image: np.ndarray, asked: int, exact: np.ndarray) -> list[Panel]:
+    """The estimate of a map, and how it differs from the exact one.
+
+    Args:
+        estimator: What draws it.
+        image: float32 (height, width, channels) as the model reads it.
+        asked: The class asked for.
+        exact: float32 (rows, columns), all of it.
+    """
+    started = time.perf_counter()
+    drawn = live.draw(estimator.occlusion, estimator.name, image, asked)
+    took = 1000 * (time.perf_counter() - started)
+    measured = {
+        name: float(values[0]) for name, values in fidelity(exact[None], drawn[None]).items()
+    }
+    if flat(exact[None])[0]:
+        said = f"MAE {measured['mae']:.3f}; the map is flat, correlations mean nothing"
+    else:
+        said = f"Pearson {measured['pearson']:.2f}, SSIM {measured['ssim']:.2f}"
+    return [
+        Panel("Estimate", drawn, "probability", f"by {estimator.name}, one pass in {took:.1f} ms"),
+        Panel("Estimate less exact", drawn - exact, "difference", said),
+    ]
+
+
+def finding(document: dict[str, Any]) -> str:
+    """The sentence about the first estimator, in Markdown."""
+    name, told = next(
+        (name, told) for name, told in document["estimators"].items() if not told["baseline"]
+    )
+    correlation = told["fidelity"]["means"]["pearson"]["value"]
+    exact, estimate = document["ms"]["exact"]["many"]["median"], told["ms"]["many"]["median"]
+    start = f"Maps drawn by **{plain(name)}**"
+    if correlation is not None:
+        start += f" correlate with the exact ones at {correlation:.2f} on test"
+    if told["break_even"] is None:
+        return (
+            f"{start}; the exact engine takes {exact:.2f} ms a map, the estimate "
+            f"{estimate:.2f}: for this model an estimate never pays."
+        )
+    return (
+        f"{start} and take {estimate:.2f} ms in place of {exact:.2f}: the training has paid after "
+        f"{told['break_even']:,} images."
+    )
+
+
+def fidelity_table(document: dict[str, Any]) -> pd.DataFrame:
+    """One row an estimator, one column a measure, as text: means over test with intervals."""
+    rows = {}
+    for name, told in document["estimators"].items():
+        means = told["fidelity"]["means"]
+        rows[name] = {
+            title: _interval(means[measure], measure) for measure, title in MEASURES.items()
+        }
+        repeats = told["repeats"]["mse"]
+        rows[name]["Trainings"] = "" if told["baseline"] else f"{repeats['n']}"
+        study = told["study_mse"]
+        spread = f" ± {study['std']:.5f}" if study["n"] > 1 else ""
+        rows[name]["MSE as the study defined it"] = f"{study['mean']:.5f}{spread}"
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("estimator").reset_index()
+
+
+def times_table(document: dict[str, Any]) -> pd.DataFrame:
+    """One row a way to a map: milliseconds, one image alone and one among many."""
+    loop, exact = document["ms"]["study_loop"], document["ms"]["exact"]
+    rows = [
+        ("the study's loop", _spread(loop), ""),
+        ("exact engine", _spread(exact["one"]), _spread(exact["many"])),
+    ]
+    for name, told in document["estimators"].items():
+        if not told["baseline"]:
+            rows.append((name, _spread(told["ms"]["one"]), _spread(told["ms"]["many"])))
+    columns = ["way", "one image, ms", "one of many, ms"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def show_fidelity(document: dict[str, Any]) -> None:
+    """Draw what is known of how faithful the estimates are."""
+    test = document["test"]
+    st.table(fidelity_table(document), border="horizontal", hide_index=True)
+    st.caption(
+        f"Means over {test['maps'] - test['flat']:,} test maps that are not flat, with 95 % "
+        f"bootstrap intervals; {test['flat']:,} flat ones, on which correlations mean nothing, are "
+        "left out. The mean map of the predicted class and every third position computed, the rest "
+        "interpolated, are the baselines."
+    )
+    verify = document["verify"]
+    if verify and verify["bound"] is not None:
+        share = number.percent(verify["accepted"]["value"])
+        st.caption(
+            f"Two trainings agree well enough on {share} of the test images: their mean absolute "
+            f"error is {verify['error']['value']:.4f}, wished for {verify['wanted']:.4f} (the "
+            "bound was chosen on val)."
+        )
+
+
+def show_times(document: dict[str, Any]) -> None:
+    """Draw what a map costs, each way."""
+    st.table(times_table(document), border="horizontal", hide_index=True)
+    st.caption(
+        "Medians with the 5th and 95th percentile, in one process, warm. The study's loop is timed "
+        "on some positions and scaled up."
+    )
+    for name, told in document["estimators"].items():
+        if not told["baseline"]:
+            st.caption(
+                f"{plain(name)}: {told['parameters']:,} parameters, trained for "
+                f"{told['seconds'][0]:.0f} s, {told['epochs'][0]} epochs, the best one "
+                f"{told['best_epoch'][0]}."
+            )
+
+
+def _interval(mean: dict[str, Any], measure: str) -> str:
+    if mean["value"] is None:
+        return "–"
+    digits = 4 if measure in _SMALL else 3
+    low, high = mean["low"], mean["high"]
+    return f"{mean['value']:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def _spread(times: dict[str, float]) -> str:
+    return f"{times['median']:.3g} ({times['low']:.3g} to {times['high']:.3g})"

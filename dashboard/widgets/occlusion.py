@@ -1,0 +1,210 @@
+"""Occlusion maps of one image, side by side: what the model says while a patch hides each place.
+
+The image comes first, then one panel a map. A position chosen on any panel, by pointer or arrow
+keys, is marked on all of them; which one it is stays in the browser, so that moving over the maps
+costs no run of the script.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+from plotly.colors import get_colorscale
+
+from dashboard.widgets.colours import DIVERGING, SEQUENTIAL
+from dashboard.widgets.component import define, mount, pending
+
+Kind = Literal["probability", "difference"]
+
+LEAST_DIFFERENCE: Final = 0.01
+"""Where the scale of differences ends at the least: below it rounding would look like structure."""
+
+_SEQUENTIAL: Final = [colour for _, colour in get_colorscale(SEQUENTIAL)]
+
+_render = define("occlusion", "occlusion_drawing", "occlusion_parts")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One map.
+
+    Attributes:
+        title: A word or two: ``Exact``.
+        values: float32 (rows, columns), one a position: the probability with the patch there, or
+            a difference of two; nan where it is not computed yet.
+        kind: Which of the two; it decides the colours.
+        note: One line under the map, may be empty.
+    """
+
+    title: str
+    values: np.ndarray
+    kind: Kind
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class OcclusionEvent:
+    """What came of the maps in this run.
+
+    Attributes:
+        picked: Row and column, in the grid of positions, clicked since the last run, or None.
+        moved: Whether the user went to the previous or the next image since the last run.
+    """
+
+    picked: tuple[int, int] | None = None
+    moved: Literal["previous", "next"] | None = None
+
+
+def occlusion_maps(
+    src: str,
+    width: int,
+    height: int,
+    panels: Sequence[Panel],
+    *,
+    key: str,
+    label: str,
+    patch: int,
+    stride: int,
+    clean: float,
+    scale: tuple[float, float],
+    hidden: str | None = None,
+    pixelated: bool = True,
+    index: int = 0,
+    total: int = 1,
+) -> OcclusionEvent:
+    """Shows an image and maps of what hiding each place of it does.
+
+    Position (i, j) of a map is the pixel (i * stride, j * stride), the centre of a patch that is
+    clipped at the border. Probabilities share ``scale`` and its bar, differences one of their own
+    that is centred on zero. Play slides the patch over all positions and paints the maps as it
+    goes. Arrow keys move the patch, Enter picks, the space bar plays; in a list of images ``p``
+    and ``n`` (or brackets) ask for another one.
+
+    Args:
+        src: URL of the image.
+        width: Its own width in pixels, whatever the URL delivers.
+        height: Its own height in pixels.
+        panels: The maps.
+        key: Unique in the app.
+        label: Accessible name: of what image, model and class these maps are.
+        patch: Side of the patch in pixels.
+        stride: Pixels from one position to the next.
+        clean: Probability without a patch.
+        scale: Probabilities that the first and the last colour stand for.
+        hidden: CSS colour of what the model saw in place of the hidden pixels, painted into the
+            patch on the image; None to draw only its outline.
+        pixelated: Scale the image without smoothing.
+        index: Place of the image in a list, from 0.
+        total: Length of that list; up to 1, there is nothing to go to.
+
+    Returns:
+        What the user did. A move asks for another image; the caller does so at once: Streamlit
+        may break the run off at its next command, and the event with it.
+
+    Raises:
+        ValueError: A map has not one value a position, the patch or the stride is no whole number
+            of pixels, the scale has no extent, or ``clean`` is no probability.
+    """
+    shape = _shape(width, height, patch, stride)
+    _check(panels, shape, clean, scale)
+    event = pending(key)
+    low, high = scale
+    mount(
+        _render,
+        key=key,
+        data={
+            "src": src,
+            "image_width": width,
+            "image_height": height,
+            "pixelated": pixelated,
+            "label": label,
+            "rows": shape[0],
+            "columns": shape[1],
+            "patch": patch,
+            "stride": stride,
+            "clean": float(clean),
+            "hidden": hidden,
+            "panels": [
+                {
+                    "title": panel.title,
+                    "kind": panel.kind,
+                    "note": panel.note,
+                    "values": _base64(panel.values),
+                }
+                for panel in panels
+            ],
+            "scales": {
+                "probability": {"low": float(low), "high": float(high), "colours": _SEQUENTIAL},
+                "difference": _differences(panels),
+            },
+            "index": index,
+            "total": total,
+        },
+    )
+    action = event.get("action")
+    moved: Literal["previous", "next"] | None = None
+    # The browser may be a step behind, so that only here it is known where the list ends.
+    if action == "previous" and index > 0:
+        moved = "previous"
+    elif action == "next" and index < total - 1:
+        moved = "next"
+    return OcclusionEvent(picked=_picked(event, shape), moved=moved)
+
+
+def _shape(width: int, height: int, patch: int, stride: int) -> tuple[int, int]:
+    given = {"width": width, "height": height, "patch": patch, "stride": stride}
+    for name, pixels in given.items():
+        if type(pixels) is not int or pixels < 1:
+            raise ValueError(
+                f"The '{name}' of occlusion maps must be an integer >= 1, in pixels. "
+                f"Received: {name}={pixels!r}."
+            )
+    return math.ceil(height / stride), math.ceil(width / stride)
+
+
+def _check(
+    panels: Sequence[Panel], shape: tuple[int, int], clean: float, scale: tuple[float, float]
+) -> None:
+    for panel in panels:
+        if panel.values.shape != shape:
+            raise ValueError(
+                f"An occlusion map needs one value a position, here shape={shape}. "
+                f"Received: shape={panel.values.shape} for the map '{panel.title}'. "
+                "Pass the stride that the map was made with."
+            )
+    low, high = scale
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ValueError(
+            "The 'scale' of occlusion maps must go from a lower to a higher probability. "
+            f"Received: scale=({low}, {high}). Pass (0, 1) to show all there can be."
+        )
+    if not 0 <= clean <= 1:
+        raise ValueError(
+            "The 'clean' probability must be between 0 and 1. "
+            f"Received: clean={clean}. Pass what the model says of the image without a patch."
+        )
+
+
+def _differences(panels: Sequence[Panel]) -> dict[str, Any]:
+    """Scale of the differences, from minus the largest one to itself."""
+    values = [panel.values for panel in panels if panel.kind == "difference"]
+    sizes = np.abs(np.concatenate([each.ravel() for each in values])) if values else np.empty(0)
+    sizes = sizes[np.isfinite(sizes)]
+    end = max(LEAST_DIFFERENCE, float(sizes.max(initial=0)))
+    return {"low": -end, "high": end, "colours": list(DIVERGING)}
+
+
+def _picked(event: Mapping[str, Any], shape: tuple[int, int]) -> tuple[int, int] | None:
+    row, column = event.get("row"), event.get("column")
+    if type(row) is not int or type(column) is not int:
+        return None
+    return (row, column) if 0 <= row < shape[0] and 0 <= column < shape[1] else None
+
+
+def _base64(values: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode("ascii")

@@ -1,0 +1,269 @@
+"""Estimators of one kind of maps: trained, timed, and judged against the exact maps.
+
+Learnt from maps of train, chosen by epoch on val, reported on test. Two baselines need no training:
+the mean map of the predicted class, and every third position computed, the rest interpolated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pipelines.methods import estimating
+from pipelines.methods.batching import reader_of
+from pipelines.methods.feeding import Inputs
+from pipelines.methods.occlusion import fidelity, risk, timing
+from pipelines.methods.occlusion.engine import open_engine
+from pipelines.methods.occlusion.patches import filled, of_class
+
+if TYPE_CHECKING:
+    from pipelines.recipe import EstimatorRecipe
+
+BASELINES = ("mean map", "every third position")
+MEASURES = ("mse", "mae", "pearson", "spearman", "ssim", "iou10")
+
+_WANTED = 0.5
+"""The mean error that is wished for among trusted estimates, as a share of that of all on val."""
+
+
+class Judge:
+    """The exact maps of some images, and what estimates them."""
+
+    def __init__(
+        self,
+        load: Callable[[], Any],
+        inputs: Inputs,
+        mapped: pd.DataFrame,
+        maps: np.ndarray,
+        exact: dict[str, Any],
+    ) -> None:
+        """Args:
+        load: Opens the classifier, anew for each training.
+        inputs: Pixels of all samples.
+        mapped: Which images have a map (m rows), as in ``cache.occlusion``.
+        maps: float32 (m, rows, columns, classes).
+        exact: What the stage of the exact maps wrote.
+        """
+        self.load, self.inputs, self.maps, self.exact = load, inputs, maps, exact
+        self.split = mapped["split"].to_numpy(dtype=object)
+        self.predicted = mapped["predicted"].cat.codes.to_numpy().astype(np.int32)
+        self.sample_ids = mapped["sample_id"]
+        positions = mapped["row"].to_numpy()
+        read = reader_of(inputs)
+        self.read: estimating.Read = lambda places: read(positions[places])
+        self.truth = of_class(maps, self.predicted)
+        self.flat = fidelity.flat(self.truth)
+        self._drawn: dict[str, list[np.ndarray]] = {}
+        self._told: dict[str, dict[str, Any]] = {}
+        for name, estimate in zip(BASELINES, self._baselines(), strict=True):
+            self._drawn[name] = [estimate]
+            self._told[name] = {"baseline": True}
+
+    def train(
+        self,
+        name: str,
+        repeat: int,
+        settings: EstimatorRecipe,
+        where: str,
+        *,
+        work: Path,
+        out: Path,
+        progress: Callable[[float, int], None],
+    ) -> None:
+        """Train an estimator once, and draw the map of every image's predicted class.
+
+        Args:
+            name: Its name.
+            repeat: Which of its trainings, from 0; the first is kept and timed.
+            settings: Its part of the recipe.
+            where: Its place there, for messages.
+            work: Folder that outlives a stop.
+            out: Folder to write to.
+            progress: Told how many epochs are done.
+
+        Raises:
+            StageError: The training diverged.
+        """
+        plan = estimating.Settings(
+            epochs=settings.epochs,
+            learning_rate=settings.learning_rate,
+            batch_size=settings.batch_size,
+            patience=settings.patience,
+            seed=settings.seed + repeat,
+            optimizer=settings.optimizer,
+        )
+        work.mkdir(parents=True, exist_ok=True)
+        network, fitted = estimating.train(
+            lambda: self._build(settings),
+            self._pairs("train", settings, plan.seed),
+            self._pairs("val", settings, plan.seed),
+            plan,
+            where,
+            work=work,
+            progress=progress,
+        )
+        everything = np.arange(len(self.split))
+        drawn = estimating.predict(network, self.read, everything, self.predicted)
+        self._drawn.setdefault(name, []).append(drawn)
+        told = self._told.setdefault(
+            name, {"baseline": False, "seconds": [], "epochs": [], "best_epoch": []}
+        )
+        told["seconds"].append(float(fitted.history["seconds"].sum()))
+        told["epochs"].append(len(fitted.history))
+        told["best_epoch"].append(fitted.best_epoch)
+        if repeat == 0:
+            told["parameters"] = int(network.count_params())
+            told["ms"] = self._times_of(network)
+            network.save(out / f"{name}.keras")
+            np.save(out / f"{name}.npy", drawn)
+
+    def document(self) -> dict[str, Any]:
+        """Fidelity on test, times, and the bound up to which an estimate is shown; None where a
+        figure means nothing, as a correlation does where all maps are flat."""
+        times = self._exact_times()
+        estimators = {}
+        for name, drawn in self._drawn.items():
+            told = dict(self._told[name])
+            repeats = [self._summary(each) for each in drawn]
+            told["fidelity"] = repeats[0]
+            told["repeats"] = {
+                measure: _spread([each["means"][measure]["value"] for each in repeats])
+                for measure in MEASURES
+            }
+            told["study_mse"] = _spread([self._study_mse(each) for each in drawn])
+            if "ms" in told:
+                told["break_even"] = timing.break_even(
+                    told["seconds"][0],
+                    times["exact"]["many"]["median"],
+                    told["ms"]["many"]["median"],
+                )
+            estimators[name] = told
+        test = self.split == "test"
+        document = {
+            "estimators": estimators,
+            "ms": times,
+            "test": {"maps": int(test.sum()), "flat": int((test & self.flat).sum())},
+            "verify": self._verify(),
+        }
+        finite: dict[str, Any] = _finite(document)
+        return finite
+
+    def table(self) -> pd.DataFrame:
+        """One row an image and estimator: its fidelity, by the first training."""
+        parts = []
+        for name, drawn in self._drawn.items():
+            measured = fidelity.fidelity(self.truth, drawn[0])
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "sample_id": self.sample_ids,
+                        "estimator": name,
+                        "flat": self.flat,
+                        **{measure: measured[measure] for measure in MEASURES},
+                    }
+                )
+            )
+        return pd.concat(parts, ignore_index=True)
+
+    def _baselines(self) -> tuple[np.ndarray, np.ndarray]:
+        train = self.split == "train"
+        known = train if train.any() else np.ones(len(train), bool)
+        means = estimating.mean_map(self.truth[known], self.predicted[known], self.maps.shape[-1])
+        return means[self.predicted], estimating.upsampled(self.truth)
+
+    def _build(self, settings: EstimatorRecipe) -> Any:
+        from pipelines.models.estimators import map_estimator, study_estimator
+
+        shape, classes, stride = self.inputs.shape, self.maps.shape[-1], self.exact["stride"]
+        if settings.network == "study":
+            return study_estimator(shape, classes, stride, code=settings.code, cut=settings.cut)
+        inside = self.load() if settings.classifier else None
+        return map_estimator(shape, classes, stride, classifier=inside)
+
+    def _pairs(self, split: str, settings: EstimatorRecipe, seed: int) -> estimating.Pairs:
+        """Images of a split with their predicted class and, where it is told, another one."""
+        rows = np.flatnonzero(self.split == split)
+        asked = self.predicted[rows]
+        if settings.network == "study" and settings.code == "none":
+            return estimating.Pairs(self.read, self.maps, rows, asked)
+        classes = self.maps.shape[-1]
+        further = np.random.default_rng(seed).integers(1, classes, len(rows))
+        others = ((asked + further) % classes).astype(np.int32)
+        return estimating.Pairs(
+            self.read, self.maps, np.tile(rows, 2), np.concatenate([asked, others])
+        )
+
+    def _times_of(self, network: Any) -> dict[str, dict[str, float]]:
+        some = np.arange(min(timing.MANY, len(self.split)))
+        draw = estimating.drawer(network)
+        return timing.of_estimator(draw, self.read(some), self.predicted[some])
+
+    def _exact_times(self) -> dict[str, Any]:
+        some = np.arange(min(timing.MANY, len(self.split)))
+        images, model = self.read(some), self.load()
+        engine = open_engine(
+            model, size=self.exact["patch"], stride=self.exact["stride"], way=self.exact["way"]
+        )
+        hidden = filled(images, self.exact["fill"], self.exact["patch"])
+        loop = timing.of_loop(model, images[0], hidden[0], engine.patches)
+        return {"exact": timing.of_engine(engine, images, hidden), "study_loop": loop}
+
+    def _summary(self, drawn: np.ndarray) -> dict[str, Any]:
+        test = self.split == "test"
+        measured = fidelity.fidelity(self.truth[test], drawn[test])
+        return fidelity.summary(measured, self.flat[test]).plain()
+
+    def _study_mse(self, drawn: np.ndarray) -> float:
+        test = self.split == "test"
+        ours, theirs = (fidelity.study_normalised(each[test]) for each in (self.truth, drawn))
+        return float(np.mean(fidelity.study_mse(ours, theirs)))
+
+    def _verify(self) -> dict[str, Any] | None:
+        """When to trust an estimate: two trainings that agree, with the bound chosen on val."""
+        twice = [drawn for drawn in self._drawn.values() if len(drawn) > 1]
+        val, test = self.split == "val", self.split == "test"
+        if not twice or not val.any() or not test.any():
+            return None
+        one, other = twice[0][:2]
+        score = risk.disagreement(one, other)
+        error = fidelity.fidelity(self.truth, one)["mae"]
+        wanted = _WANTED * float(error[val].mean())
+        curve = risk.risk_coverage(score[test], error[test])
+        bound = risk.choose_bound(score[val], error[val], wanted)
+        applied = risk.apply(bound, score[test], error[test])
+        places = np.linspace(0, len(curve.coverage) - 1, 100).round().astype(int)
+        return {
+            "wanted": wanted,
+            "bound": applied.bound,
+            "accepted": _rate(applied.accepted),
+            "error": _rate(applied.error),
+            "coverage": curve.coverage[places].tolist(),
+            "risk": curve.risk[places].tolist(),
+            "area": curve.area,
+            "best": curve.best,
+            "random": curve.random,
+        }
+
+
+def _rate(share: Any) -> dict[str, float]:
+    return {"value": share.value, "low": share.low, "high": share.high, "n": share.n}
+
+
+def _spread(values: list[float]) -> dict[str, float | int]:
+    """Mean and standard deviation over trainings."""
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return {"mean": float(np.mean(values)), "std": deviation, "n": len(values)}
+
+
+def _finite(value: Any) -> Any:
+    """Plain data without numbers that JSON does not know."""
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

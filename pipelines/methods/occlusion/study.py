@@ -1,0 +1,127 @@
+"""The occlusion maps of the HiTS study as it made them, and the same with its fault put right.
+
+The study hides the patch wherever it lies wholly inside the image, paints the score of the
+predicted class into the patch's area, and sums all these pictures; the sum is standardised, clipped
+to one standard deviation and moved to [0, 1]. The sum is not divided by how many patches cover a
+pixel (1 at a corner, size² in the middle), so that even a constant classifier gets a map: mean
+.581, standard deviation .356 at 21x21 with patch 3. :func:`corrected` divides.
+
+Source: the occlusion notebooks of the HiTS study (rows H5, H6 and B60-B65 of its record).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipelines.methods.occlusion.engine import Engine
+from pipelines.methods.occlusion.patches import of_class
+
+
+def inside(engine: Engine) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the centres whose patch lies wholly inside the image.
+
+    Raises:
+        ValueError: The stride is not 1, or the patch is larger than the image.
+    """
+    patches = engine.patches
+    if patches.stride != 1 or patches.size > min(patches.height, patches.width):
+        raise ValueError(
+            "The study's map moves a patch that fits into the image pixel by pixel. "
+            f"Received: size={patches.size}, stride={patches.stride} for "
+            f"{patches.height}x{patches.width}. Open the engine with stride 1 and a smaller patch."
+        )
+    first = patches.size // 2
+    rows = np.arange(first, first + patches.height - patches.size + 1)
+    columns = np.arange(first, first + patches.width - patches.size + 1)
+    return rows, columns
+
+
+def scores(
+    engine: Engine, images: np.ndarray, hidden: np.ndarray, classes: np.ndarray
+) -> np.ndarray:
+    """Probability of each image's class at the study's positions.
+
+    Args:
+        engine: Of stride 1.
+        images: float32 (b, height, width, channels).
+        hidden: What hidden pixels show; zeros in the study.
+        classes: Integers (b,); the predicted ones in the study.
+
+    Returns:
+        float32 (b, height - size + 1, width - size + 1): 361 positions for 21x21 and patch 3.
+
+    Raises:
+        ValueError: As for :func:`inside`, :meth:`Engine.at` and
+            :func:`pipelines.methods.occlusion.patches.of_class`.
+    """
+    return of_class(engine.at(images, hidden, *inside(engine)), classes)
+
+
+def painted(found: np.ndarray, size: int) -> np.ndarray:
+    """Every score painted into its patch, all summed: float64 (b, height, width).
+
+    Args:
+        found: As :func:`scores` gives them.
+        size: Side of the patch.
+    """
+    count, rows, columns = found.shape
+    sums = np.zeros((count, rows + size - 1, columns + size - 1))
+    for down in range(size):
+        for right in range(size):
+            sums[:, down : down + rows, right : right + columns] += found
+    return sums
+
+
+def coverage(rows: int, columns: int, size: int) -> np.ndarray:
+    """How many patches cover each pixel, float64 (rows + size - 1, columns + size - 1)."""
+    covered: np.ndarray = painted(np.ones((1, rows, columns)), size)[0]
+    return covered
+
+
+def merged(found: np.ndarray, size: int) -> np.ndarray:
+    """The study's map: painted, summed, standardised, clipped to +-1, moved to [0, 1].
+
+    Args:
+        found: As :func:`scores` gives them.
+        size: Side of the patch.
+
+    Returns:
+        float32 (b, height, width). Values of different maps cannot be compared.
+    """
+    return standardised(painted(found, size))
+
+
+def corrected(found: np.ndarray, size: int) -> np.ndarray:
+    """The mean score of the patches that cover each pixel: raw probabilities.
+
+    Args:
+        found: As :func:`scores` gives them.
+        size: Side of the patch.
+
+    Returns:
+        float32 (b, height, width); constant where the scores are. :func:`standardised` brings it
+        to the scale of the study's map.
+    """
+    means: np.ndarray = painted(found, size) / coverage(found.shape[1], found.shape[2], size)
+    return means.astype(np.float32)
+
+
+def standardised(maps: np.ndarray) -> np.ndarray:
+    """Each map less its mean, divided by its standard deviation, clipped to +-1, moved to [0, 1].
+
+    A map that is constant has no standard deviation: it becomes one half throughout.
+
+    Args:
+        maps: (b, height, width).
+
+    Returns:
+        float32 of the same shape.
+    """
+    maps = maps.astype(np.float64)
+    centred = maps - maps.mean(axis=(1, 2), keepdims=True)
+    spread = centred.std(axis=(1, 2), keepdims=True)
+    # What rounding leaves of a constant map is no spread.
+    flat = spread <= 1e-7 * np.abs(maps).max(axis=(1, 2), keepdims=True)
+    scaled = np.where(flat, 0.0, centred / np.where(flat, 1.0, spread))
+    moved: np.ndarray = (np.clip(scaled, -1, 1) + 1) / 2
+    return moved.astype(np.float32)
