@@ -44,8 +44,7 @@ $(VENV)/.installed: requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -r requirements.txt
-	@# numba compiles half of UMAP when it is imported for the first time, and keeps that.
-	$(BIN)/python -c "import umap" 2> /dev/null
+	$(BIN)/python -m pipelines.warm
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
