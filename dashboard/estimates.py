@@ -124,11 +124,6 @@ def fidelity_table(document: dict[str, Any]) -> pd.DataFrame:
         rows[name] = {
             title: _interval(means[measure], measure) for measure, title in MEASURES.items()
         }
-        repeats = told["repeats"]["mse"]
-        rows[name]["Trainings"] = "" if told["baseline"] else f"{repeats['n']}"
-        study = told["study_mse"]
-        spread = f" ± {study['std']:.5f}" if study["n"] > 1 else ""
-        rows[name]["MSE as the study defined it"] = f"{study['mean']:.5f}{spread}"
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("estimator").reset_index()
 
 
@@ -156,6 +151,7 @@ def show_fidelity(document: dict[str, Any]) -> None:
         "left out. The mean map of the predicted class and every third position computed, the rest "
         "interpolated, are the baselines."
     )
+    st.caption(f"Mean squared error as the HiTS study defined it: {_study_errors(document)}.")
     verify = document["verify"]
     if verify and verify["bound"] is not None:
         share = number.percent(verify["accepted"]["value"])
@@ -182,6 +178,15 @@ def show_times(document: dict[str, Any]) -> None:
             )
 
 
+def _study_errors(document: dict[str, Any]) -> str:
+    told = []
+    for name, estimator in document["estimators"].items():
+        error = estimator["study_mse"]
+        spread = f" ± {error['std']:.5f} over {error['n']} trainings" if error["n"] > 1 else ""
+        told.append(f"{plain(name)} {error['mean']:.5f}{spread}")
+    return ", ".join(told)
+
+
 def _interval(mean: dict[str, Any], measure: str) -> str:
     if mean["value"] is None:
         return "–"
@@ -191,4 +196,8 @@ def _interval(mean: dict[str, Any], measure: str) -> str:
 
 
 def _spread(times: dict[str, float]) -> str:
-    return f"{times['median']:.3g} ({times['low']:.3g} to {times['high']:.3g})"
+    return f"{_ms(times['median'])} ({_ms(times['low'])} to {_ms(times['high'])})"
+
+
+def _ms(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -156,7 +156,11 @@ def _model(folder: str, fingerprint: str, _run: Run) -> Any:
 def _engine(folder: str, fingerprint: str, patch: int, stride: int, _run: Run) -> Engine:
     from pipelines.methods.occlusion.engine import open_engine
 
-    return open_engine(_model(folder, fingerprint, _run), size=patch, stride=stride)
+    engine = open_engine(_model(folder, fingerprint, _run), size=patch, stride=stride)
+    patches = engine.patches
+    blank = np.zeros((1, patches.height, patches.width, engine.channels), np.float32)
+    engine.at(blank, blank, patches.rows[:1], patches.columns[:1])
+    return engine
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the estimator …")
@@ -166,4 +170,8 @@ def _drawer(folder: str, fingerprint: str, estimator: str, _occlusion: Occlusion
     from pipelines.methods.estimating import drawer
 
     path = _occlusion.artefact("estimators").path(f"{estimator}.keras")
-    return drawer(keras.models.load_model(path, compile=False, safe_mode=True))
+    network = keras.models.load_model(path, compile=False, safe_mode=True)
+    draw = drawer(network)
+    # What a first call takes would otherwise be told as what a map takes.
+    draw(np.zeros((1, *network.inputs[0].shape[1:]), np.float32), np.zeros(1, np.int32))
+    return draw

@@ -82,8 +82,8 @@ def choose_class(classes: tuple[str, ...]) -> str | None:
     )
 
 
-def panels_of(explained: Explained, asked: list[int], classes: tuple[str, ...]) -> list[Panel]:
-    """A map for each class, and the difference of two."""
+def panels_of(explained: Explained, asked: list[int], with_difference: bool) -> list[Panel]:
+    """A map for each class asked for, and the difference of two."""
     maps = [explained.maps[..., at] for at in asked]
     panels = [
         Panel(
@@ -94,7 +94,7 @@ def panels_of(explained: Explained, asked: list[int], classes: tuple[str, ...]) 
         )
         for at, each in zip(asked, maps, strict=True)
     ]
-    if len(maps) == 2:
+    if len(maps) == 2 and with_difference:
         title = f"{classes[asked[0]]} less {classes[asked[1]]}"
         note = "each as what the patch changes"
         change = [each - explained.clean[at] for at, each in zip(asked, maps, strict=True)]
@@ -210,16 +210,16 @@ predicted = int(explained.clean.argmax())
 wanted = classes.index(asked_class) if asked_class else predicted
 asked = [wanted]
 label = None if sample is None else classes.index(str(sample["label"]))
-if label is not None and label not in asked:
-    asked.append(label)
-elif wanted != predicted:
-    asked.append(predicted)
+if len(classes) > 2:
+    # Of two classes the second's map is the first's, upside down.
+    others = [at for at in (label, predicted) if at is not None and at != wanted]
+    asked += others[:1]
 with headline:
     messages.finding(occluding.finding(explained, classes[wanted], wanted, patch))
 
-shown = panels_of(explained, asked, classes)
-known = estimates.find(run, patch, stride, fill)
-if known and explained.whole:
+known = estimates.find(run, patch, stride, fill) if explained.whole else []
+shown = panels_of(explained, asked, with_difference=not known)
+if known:
     exact = explained.maps[..., wanted]
     shown = [shown[0], *estimates.panels(known[0], image, wanted, exact), *shown[1:]]
 channels = workspace.dataset.channels
