@@ -13,6 +13,7 @@ import numpy as np
 SIDE = 32
 """Pixels a side that images are reduced to before they are compared."""
 
+_IMAGES = 256
 _CHUNK = 4096
 
 
@@ -42,8 +43,8 @@ def pairs(
     known = second >= 0
     proposed = _unique(first[known], second[known])
     signatures = np.empty((n, 0), np.float32)
-    for start in range(0, n, _CHUNK):
-        rows = np.arange(start, min(start + _CHUNK, n))
+    for start in range(0, n, _IMAGES):
+        rows = np.arange(start, min(start + _IMAGES, n))
         part = _signatures(images(rows))
         if not signatures.shape[1]:
             signatures = np.empty((n, part.shape[1]), np.float32)
