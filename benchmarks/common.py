@@ -90,28 +90,32 @@ def paired(
             what it gave.
     """
     times, results = in_turn((method, baseline), rounds)
-    whole_times = [(ours, whole(theirs, results[1])) for ours, theirs in times]
+    whole_times = [
+        (ours, whole(theirs, given[1]))
+        for (ours, theirs), given in zip(times, results, strict=True)
+    ]
     ours, theirs = (statistics.median(column) for column in zip(*whole_times, strict=True))
     ratio = statistics.median(their / our for our, their in whole_times)
-    return Timed(ours, theirs, ratio, *results)
+    return Timed(ours, theirs, ratio, *results[-1])
 
 
 def in_turn(
     calls: Sequence[Callable[[], Any]], rounds: int
-) -> tuple[list[tuple[float, ...]], list[Any]]:
+) -> tuple[list[tuple[float, ...]], list[list[Any]]]:
     """Time some calls turn by turn, in one order and then in the other.
 
     Returns:
-        Of each round, the seconds of each call; and what each gave last.
+        Of each round, the seconds of each call; and what each gave.
     """
-    times = []
-    results: list[Any] = [None] * len(calls)
+    times, results = [], []
     for number in range(rounds):
-        took = [0.0] * len(calls)
+        took: list[float] = [0.0] * len(calls)
+        given: list[Any] = [None] * len(calls)
         order = range(len(calls)) if number % 2 == 0 else reversed(range(len(calls)))
         for which in order:
-            took[which], results[which] = seconds(calls[which])
+            took[which], given[which] = seconds(calls[which])
         times.append(tuple(took))
+        results.append(given)
     return times, results
 
 

@@ -274,12 +274,13 @@ def _undone(entry: dict[str, Any]) -> str:
         for name, stage in entry["stages"].items()
         if stage["state"] != "done"
     ]
+    told = [", ".join(own)] if own else []
     for name, part in {**entry["embeddings"], **entry["occlusion"]}.items():
         counts = Counter(stage["state"] for stage in part["stages"].values())
-        told = [f"{count} {state}" for state, count in counts.items() if state != "done"]
-        if told:
-            own.append(f"{name}: {', '.join(told)}")
-    return "; ".join(own)
+        undone = [f"{count} {state}" for state, count in counts.items() if state != "done"]
+        if undone:
+            told.append(f"{name}: {', '.join(undone)}")
+    return "; ".join(told)
 
 
 def _accuracy(metrics: dict[str, Any] | None) -> str:

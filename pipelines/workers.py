@@ -160,7 +160,7 @@ class _Worker:
         assert self.pipe and self.task and self._process, "only busy workers are asked"
         try:
             kind, content = self.pipe.recv()
-        except EOFError:
+        except (EOFError, ConnectionResetError):
             key = self.task.step.key
             self.close()
             kind, content = (

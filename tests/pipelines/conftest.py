@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -69,3 +71,10 @@ def run_stages(tmp_path: Path) -> RunStages:
         return workspace
 
     return run
+
+
+@pytest.fixture
+def plain_main(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let processes be started from a test: they would run anew what stands in for the program,
+    which another test may have put a script of its own into."""
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))

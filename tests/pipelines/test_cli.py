@@ -252,9 +252,9 @@ class TestRun:
         assert "CENTAURO_CACHE" in result.stderr
 
 
-OF_A_RUN = [stage.name for stage in STAGES if stage.scope != "embedding"]
+OF_A_RUN = [stage.name for stage in STAGES if stage.scope in ("workspace", "run")]
 WORKSPACE = {"name", "simulated", "samples", "classes", "rejected", "runs"}
-RUN = {"name", "params", "seconds", "metrics", "stages", "embeddings"}
+RUN = {"name", "params", "seconds", "metrics", "stages", "embeddings", "occlusion"}
 
 
 def described(*words: str) -> dict[str, Any]:
@@ -290,7 +290,7 @@ class TestStatus:
             assert run["params"] > 1000
             assert run["seconds"] > 0
             assert list(run["stages"]) == OF_A_RUN
-            assert run["embeddings"] == {}
+            assert run["embeddings"] == run["occlusion"] == {}
             for stage in run["stages"].values():
                 assert stage["state"] == "done"
                 assert stage["seconds"] > 0

@@ -186,6 +186,7 @@ class TestFingerprints:
         assert open_workspace("stamps").run("a").predictions().equals(first)
 
 
+@pytest.mark.usefixtures("plain_main")
 def test_several_at_a_time_make_the_same(cache: Path, recipe: Path, whole: Path) -> None:
     log = run(recipe, jobs=2)
     assert sorted(log.made) == sorted(ALL)

@@ -24,6 +24,8 @@ from pipelines.recipe import Recipe
 from pipelines.stages.base import Job, Outcome, Stage
 from pipelines.workers import Beside, Here
 
+pytestmark = pytest.mark.usefixtures("plain_main")
+
 ROOT = Path(__file__).parents[2]
 NAME = "tried"
 

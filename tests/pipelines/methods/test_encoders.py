@@ -156,7 +156,7 @@ def test_an_unknown_layer_is_refused_with_those_there_are(tmp_path: Path) -> Non
 def test_an_embedding_that_is_not_there_is_named(grey: Run, tmp_path: Path) -> None:
     with pytest.raises(EmbeddingNotFoundError, match="no embedding 'other'"):
         open_encoder(grey, "other")
-    moved = grey.workspace.artefact("vectors", "cnn", "pixels").folder
+    moved = grey.workspace.artefact("vectors", "cnn", "embeddings/pixels").folder
     beside = moved.with_name("elsewhere")
     moved.rename(beside)
     try:
