@@ -43,9 +43,7 @@ def test_similarity() -> None:
 class Descent:
     """Stands for pynndescent's, which compiles for most of a minute."""
 
-    def __init__(
-        self, data: np.ndarray, metric: Metric, n_neighbors: int, random_state: int
-    ) -> None:
+    def __init__(self, data: np.ndarray, metric: Metric, n_neighbors: int, **others: int) -> None:
         self.neighbor_graph = (exact(data, data, n_neighbors, metric).positions.copy(), None)
 
 

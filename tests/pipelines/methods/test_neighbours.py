@@ -171,7 +171,12 @@ class Descent:
     """Stands for pynndescent's, which compiles for most of a minute: a graph with known faults."""
 
     def __init__(
-        self, data: np.ndarray, metric: Metric, n_neighbors: int, random_state: int
+        self,
+        data: np.ndarray,
+        metric: Metric,
+        n_neighbors: int,
+        max_candidates: int,
+        random_state: int,
     ) -> None:
         found = exact(data, data, n_neighbors, metric).positions.copy()
         self.missing = np.random.default_rng(random_state).permutation(len(data))[:90]

@@ -305,7 +305,7 @@ def test_another_way_is_refused() -> None:
 
 @pytest.mark.slow
 @given(st.data(), st.integers(1, 4), st.integers(1, 5), fills, st.floats(0.3, 1.01))
-@settings(parent=few, max_examples=40)
+@settings(parent=few, max_examples=15)
 def test_where_the_boxes_end_changes_nothing(
     data: st.DataObject, size: int, stride: int, fill: Any, limit: float
 ) -> None:
@@ -324,7 +324,7 @@ def test_where_the_boxes_end_changes_nothing(
 
 @pytest.mark.slow
 @given(st.data(), sizes, strides, fills)
-@settings(parent=few, max_examples=60)
+@settings(parent=few, max_examples=30)
 def test_many_more_tables(data: st.DataObject, size: int, stride: int, fill: Any) -> None:
     model = shallow(data.draw)
     check(model, "table", size, stride, fill)
