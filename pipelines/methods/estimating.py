@@ -8,7 +8,6 @@ to answer for any class, so it needs no label of a new image. Exact maps are mad
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,18 +15,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 
-from pipelines.errors import StageError
 from pipelines.methods import epochs
 from pipelines.methods.backend import load_tensorflow, traced
-from pipelines.methods.fitting import Fitted, Progress
-from pipelines.methods.parallel import one_ahead
+from pipelines.methods.fitting import Fitted, Progress, Task, fit
 
 Read = Callable[[np.ndarray], np.ndarray]
 """From positions (b,) to images, float32 (b, height, width, channels)."""
 
-_WEIGHTS = "last.npz"
 _BATCH = 256
 _LEAST = 1e-7
 _LAST_RATE = 0.05
@@ -137,37 +132,37 @@ def train(
     epochs.start_afresh(settings.seed)
     model = build()
     _check(model, pairs)
-    optimizer = _optimizer(settings)
-    optimizer.build(model.trainable_variables)
-    variables = [*model.variables, *optimizer.variables]
-    step, measure = _training_step(model, optimizer, pairs), _measure(model, val)
-    steps = -(-len(pairs) // settings.batch_size)
-    done = epochs.finished(work)
-    if done:
-        _restore(variables, done[-1] / _WEIGHTS)
-    while (now := _standing(done, settings))[1] is None:
-        epoch, started = len(done) + 1, time.perf_counter()
-        optimizer.learning_rate.assign(_rate(settings, epoch))
-        order = np.random.default_rng([settings.seed, epoch]).permutation(len(pairs))
-        losses = []
-        batches = one_ahead(partial(_batch, pairs, order, settings.batch_size), steps)
-        for index, arrays in enumerate(batches, start=1):
-            losses.append(step(*arrays))
-            progress(epoch - 1 + index / steps, settings.epochs)
-        loss = float(np.mean([float(value) for value in losses]))
-        if not math.isfinite(loss):
-            raise StageError(
-                f"The training of {where} diverged: the loss of epoch {epoch} is {loss}. "
-                f"Lower {where}.learning_rate (now {settings.learning_rate:g})."
-            )
-        row = {"epoch": epoch, "loss": loss, "val_loss": measure()}
-        row["seconds"] = time.perf_counter() - started
-        done.append(epochs.keep(work, epoch, row, lambda folder: _save(variables, folder)))
-        epochs.prune(done, _standing(done, settings)[0], _WEIGHTS)
-    best, stopped = now
-    _restore(variables, done[best - 1] / _WEIGHTS)
-    assert stopped is not None
-    return model, Fitted(pd.DataFrame([epochs.row_of(folder) for folder in done]), best, stopped)
+
+    def loss(images: Any, asked: Any, maps: Any) -> Any:
+        import tensorflow as tf
+
+        return tf.reduce_mean(_losses(_forward(model, images, asked), maps))
+
+    task = Task(
+        model=model,
+        steps=-(-len(pairs) // settings.batch_size),
+        batch=_Batches(pairs, settings),
+        loss=loss,
+        val_loss=_measure(model, val),
+        where=where,
+    )
+    rate = partial(_rate, settings)
+    return model, fit(task, settings, work, progress, optimizer=_optimizer(settings), rate=rate)
+
+
+class _Batches:
+    """Batches of pairs, in an order that depends on seed and epoch alone."""
+
+    def __init__(self, pairs: Pairs, settings: Settings) -> None:
+        self.pairs, self.settings = pairs, settings
+        self.epoch, self.order = 0, np.arange(len(pairs))
+
+    def __call__(self, epoch: int, step: int) -> tuple[np.ndarray, ...]:
+        if epoch != self.epoch:
+            generator = np.random.default_rng([self.settings.seed, epoch])
+            self.epoch, self.order = epoch, generator.permutation(len(self.pairs))
+        size = self.settings.batch_size
+        return self.pairs.batch(self.order[step * size : (step + 1) * size])
 
 
 def drawer(model: Any) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
@@ -287,22 +282,6 @@ def _losses(drawn: Any, maps: Any) -> Any:
     return entropy(drawn) - entropy(maps)
 
 
-def _training_step(model: Any, optimizer: Any, pairs: Pairs) -> Callable[..., Any]:
-    import tensorflow as tf
-
-    trainable = model.trainable_variables
-
-    def step(images: Any, asked: Any, maps: Any) -> Any:
-        with tf.GradientTape() as tape:
-            drawn = _forward(model, images, asked)
-            loss = tf.reduce_mean(_losses(drawn, maps))
-        gradients = tape.gradient(loss, [variable.value for variable in trainable])
-        optimizer.apply(gradients, trainable)
-        return loss
-
-    return traced(step, *_signature(pairs))
-
-
 def _measure(model: Any, val: Pairs) -> Callable[[], float]:
     """Make a function that measures the loss on val in inference mode; nan of no pairs."""
     if not len(val):
@@ -329,10 +308,6 @@ def _signature(pairs: Pairs) -> list[Any]:
     return [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in example]
 
 
-def _batch(pairs: Pairs, order: np.ndarray, size: int, step: int) -> tuple[np.ndarray, ...]:
-    return pairs.batch(order[step * size : (step + 1) * size])
-
-
 def _optimizer(settings: Settings) -> Any:
     import keras
 
@@ -345,26 +320,6 @@ def _rate(settings: Settings, epoch: int) -> float:
         return settings.learning_rate
     along = (1 + math.cos(math.pi * (epoch - 1) / settings.epochs)) / 2
     return settings.learning_rate * max(along, _LAST_RATE)
-
-
-def _standing(done: list[Path], settings: Settings) -> tuple[int, str | None]:
-    """Best epoch so far (0 before the first), and why the training ends now, if it does."""
-    losses = [epochs.row_of(folder)["val_loss"] for folder in done]
-    watched = not all(math.isnan(loss) for loss in losses)
-    best = 1 + int(np.nanargmin(losses)) if watched and losses else len(losses)
-    if len(done) - best >= max(settings.patience, 1):
-        return best, "early stopping"
-    return best, "last epoch" if len(done) >= settings.epochs else None
-
-
-def _save(variables: list[Any], folder: Path) -> None:
-    np.savez(folder / _WEIGHTS, *(np.asarray(variable) for variable in variables))
-
-
-def _restore(variables: list[Any], path: Path) -> None:
-    with np.load(path, allow_pickle=False) as kept:
-        for index, variable in enumerate(variables):
-            variable.assign(kept[f"arr_{index}"])
 
 
 def _check(model: Any, pairs: Pairs) -> None:

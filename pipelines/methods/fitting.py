@@ -83,10 +83,18 @@ class Fitted:
         }
 
 
-def fit(task: Task, settings: Settings, work: Path, progress: Progress) -> Fitted:
+def fit(
+    task: Task,
+    settings: Settings,
+    work: Path,
+    progress: Progress,
+    *,
+    optimizer: Any = None,
+    rate: Callable[[int], float] | None = None,
+) -> Fitted:
     """Train from where the work folder stands to the end; the model then has its best weights.
 
-    Adam (Kingma and Ba 2015). The best epoch is that of the lowest loss on val, the last where
+    The best epoch is that of the lowest loss on val, the last where
     there is no val; training ends after ``max(patience, 1)`` epochs in a row without improvement.
 
     Args:
@@ -95,6 +103,8 @@ def fit(task: Task, settings: Settings, work: Path, progress: Progress) -> Fitte
         settings: Epochs, learning rate, patience and seed.
         work: Folder that outlives a stop.
         progress: Told how many epochs are done.
+        optimizer: A Keras optimizer; Adam (Kingma and Ba 2015) if absent.
+        rate: Learning rate of an epoch from 1; that of the settings throughout if absent.
 
     Raises:
         StageError: The loss is no longer a number.
@@ -102,7 +112,7 @@ def fit(task: Task, settings: Settings, work: Path, progress: Progress) -> Fitte
     import keras
 
     model = task.model
-    optimizer = keras.optimizers.Adam(settings.learning_rate)
+    optimizer = optimizer or keras.optimizers.Adam(settings.learning_rate)
     optimizer.build(model.trainable_variables)
     variables = [*model.variables, *optimizer.variables]
     step = _training_step(task, optimizer)
@@ -112,6 +122,8 @@ def fit(task: Task, settings: Settings, work: Path, progress: Progress) -> Fitte
     while (now := _standing(done, settings))[1] is None:
         epoch, started = len(done) + 1, time.perf_counter()
         epochs.reseed(model, settings.seed, epoch)
+        if rate is not None:
+            optimizer.learning_rate.assign(rate(epoch))
         batches = one_ahead(partial(task.batch, epoch), task.steps)
         losses = []
         for index, arrays in enumerate(batches, start=1):
