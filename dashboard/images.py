@@ -12,6 +12,7 @@ are looked up by name.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -86,6 +87,11 @@ def image_url(workspace: Workspace, sample_id: str, view: str | None = None) -> 
         MissingArtefactError: The samples have not been read yet.
     """
     return _url("images", workspace.artefact("samples"), workspace, sample_id, view)
+
+
+def data_url(content: bytes) -> str:
+    """Data URL of a picture as :func:`pipelines.methods.pixels.encode` gives it."""
+    return f"data:{_media_type(content)};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def pixels(workspace: Workspace, sample_id: str) -> np.ndarray:
@@ -184,7 +190,7 @@ def _answer(picture: Callable[[str, str, str, str], bytes]) -> Callable[[Request
             )
         except CacheError as error:
             return PlainTextResponse(str(error), 404, {"Cache-Control": "no-store"})
-        kind = "image/png" if content.startswith(b"\x89PNG") else "image/webp"
+        kind = _media_type(content)
         return Response(content, media_type=kind, headers=FOR_GOOD)
 
     return endpoint
@@ -229,3 +235,7 @@ def _fingerprint(artefact: Artefact) -> str:
 @lru_cache(64)
 def _manifest_fingerprint(artefact: Artefact, written: int) -> str:
     return artefact.manifest.fingerprint
+
+
+def _media_type(content: bytes) -> str:
+    return "image/png" if content.startswith(b"\x89PNG") else "image/webp"

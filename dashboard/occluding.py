@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -14,7 +13,7 @@ import streamlit as st
 
 from cache import Run
 from dashboard import live
-from dashboard.images import LOSSLESS
+from dashboard.images import LOSSLESS, data_url
 from dashboard.widgets import number
 from dashboard.widgets.messages import plain
 from pipelines.methods.pixels import encode, to_display
@@ -101,15 +100,18 @@ def explain(run: Run, image: np.ndarray, patch: int, stride: int, fill: Fill) ->
         ValueError: The model cannot be explained by occlusion.
     """
     work = _work(run, image, patch, stride, fill)
-    if not work.known:
-        _go_on(work)
-    return work.known[-1]
+    if work.known is None:
+        work.known = _next(work)
+    assert work.known is not None, "there is a first grid"
+    return work.known
 
 
 def refine(run: Run, image: np.ndarray, patch: int, stride: int, fill: Fill) -> bool:
     """Compute the next finer grid of the maps, arguments as above: whether there was one to do."""
     work = _work(run, image, patch, stride, fill)
-    return not work.known[-1].whole and _go_on(work)
+    finer = _next(work)
+    work.known = finer or work.known
+    return finer is not None
 
 
 @dataclass
@@ -119,7 +121,7 @@ class _Work:
     engine: Engine
     clean: np.ndarray
     grids: Iterator[Grid]
-    known: list[Explained] = field(default_factory=list)
+    known: Explained | None = None
 
 
 def _work(run: Run, image: np.ndarray, patch: int, stride: int, fill: Fill) -> _Work:
@@ -143,20 +145,18 @@ def _work(run: Run, image: np.ndarray, patch: int, stride: int, fill: Fill) -> _
     return kept[key]
 
 
-def _go_on(work: _Work) -> bool:
+def _next(work: _Work) -> Explained | None:
+    """The maps at the next finer grid; None after the last."""
     started = time.perf_counter()
     grid = next(work.grids, None)
     if grid is None:
-        return False
-    before = work.known[-1].milliseconds if work.known else 0.0
+        return None
+    before = work.known.milliseconds if work.known else 0.0
     milliseconds = before + 1000 * (time.perf_counter() - started)
     engine = work.engine
-    work.known = [
-        Explained(
-            grid.maps[0], work.clean, grid.stride, grid.done, milliseconds, engine.way, engine.why
-        )
-    ]
-    return True
+    return Explained(
+        grid.maps[0], work.clean, grid.stride, grid.done, milliseconds, engine.way, engine.why
+    )
 
 
 def hidden_colour(image: np.ndarray, fill: Fill) -> str | None:
@@ -178,9 +178,7 @@ def picture(image: np.ndarray, channel: int | None) -> str:
         channel: Which channel to show in grey; None to show them as colours.
     """
     shown = to_display(image if channel is None else image[..., channel : channel + 1])
-    content = encode(shown, lossless=max(shown.shape[:2]) <= LOSSLESS)
-    kind = "png" if content.startswith(b"\x89PNG") else "webp"
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+    return data_url(encode(shown, lossless=max(shown.shape[:2]) <= LOSSLESS))
 
 
 def finding(explained: Explained, label: str, of: int, patch: int) -> str:

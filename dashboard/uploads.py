@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -13,7 +12,7 @@ import streamlit as st
 from cache import Workspace
 from cache.embeddings import Embedding
 from dashboard import embedding_data, live, selection
-from dashboard.images import LOSSLESS
+from dashboard.images import LOSSLESS, data_url
 from dashboard.points import Map
 from dashboard.widgets import number
 from dashboard.widgets.gallery import Tile, gallery
@@ -189,9 +188,7 @@ def read(content: bytes, name: str, workspace: Workspace) -> Upload | Refused:
     digest = hashlib.sha256(f"{image.shape} {image.dtype}".encode() + image.tobytes()).hexdigest()
     display = to_display(image)
     picture = encode(display, _LARGEST_SHOWN, lossless=max(display.shape[:2]) <= LOSSLESS)
-    kind = "png" if picture.startswith(b"\x89PNG") else "webp"
-    src = f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
-    return Upload(digest[:16], name, image, src)
+    return Upload(digest[:16], name, image, data_url(picture))
 
 
 def vector(upload: Upload, embedding: Embedding) -> np.ndarray:

@@ -59,9 +59,10 @@ class Judge:
         self.truth = of_class(maps, self.predicted)
         self.flat = fidelity.flat(self.truth)
         self._drawn: dict[str, list[np.ndarray]] = {}
+        self._measured: dict[str, list[dict[str, np.ndarray]]] = {}
         self._told: dict[str, dict[str, Any]] = {}
         for name, estimate in zip(BASELINES, self._baselines(), strict=True):
-            self._drawn[name] = [estimate]
+            self._keep(name, estimate)
             self._told[name] = {"baseline": True}
 
     def train(
@@ -109,7 +110,7 @@ class Judge:
         )
         everything = np.arange(len(self.split))
         drawn = estimating.predict(network, self.read, everything, self.predicted)
-        self._drawn.setdefault(name, []).append(drawn)
+        self._keep(name, drawn)
         told = self._told.setdefault(
             name, {"baseline": False, "seconds": [], "epochs": [], "best_epoch": []}
         )
@@ -129,7 +130,7 @@ class Judge:
         estimators = {}
         for name, drawn in self._drawn.items():
             told = dict(self._told[name])
-            repeats = [self._summary(each) for each in drawn]
+            repeats = [self._summary(each) for each in self._measured[name]]
             told["fidelity"] = repeats[0]
             told["repeats"] = {
                 measure: _spread([each["means"][measure]["value"] for each in repeats])
@@ -156,8 +157,7 @@ class Judge:
     def table(self) -> pd.DataFrame:
         """One row an image and estimator: its fidelity, by the first training."""
         parts = []
-        for name, drawn in self._drawn.items():
-            measured = fidelity.fidelity(self.truth, drawn[0])
+        for name, (measured, *_) in self._measured.items():
             parts.append(
                 pd.DataFrame(
                     {
@@ -213,10 +213,14 @@ class Judge:
         loop = timing.of_loop(model, images[0], hidden[0], engine.patches)
         return {"exact": timing.of_engine(engine, images, hidden), "study_loop": loop}
 
-    def _summary(self, drawn: np.ndarray) -> dict[str, Any]:
+    def _keep(self, name: str, drawn: np.ndarray) -> None:
+        self._drawn.setdefault(name, []).append(drawn)
+        self._measured.setdefault(name, []).append(fidelity.fidelity(self.truth, drawn))
+
+    def _summary(self, measured: dict[str, np.ndarray]) -> dict[str, Any]:
         test = self.split == "test"
-        measured = fidelity.fidelity(self.truth[test], drawn[test])
-        return fidelity.summary(measured, self.flat[test]).plain()
+        of_test = {measure: values[test] for measure, values in measured.items()}
+        return fidelity.summary(of_test, self.flat[test]).plain()
 
     def _study_mse(self, drawn: np.ndarray) -> float:
         test = self.split == "test"
@@ -225,13 +229,13 @@ class Judge:
 
     def _verify(self) -> dict[str, Any] | None:
         """When to trust an estimate: two trainings that agree, with the bound chosen on val."""
-        twice = [drawn for drawn in self._drawn.values() if len(drawn) > 1]
+        twice = [name for name, drawn in self._drawn.items() if len(drawn) > 1]
         val, test = self.split == "val", self.split == "test"
         if not twice or not val.any() or not test.any():
             return None
-        one, other = twice[0][:2]
+        one, other = self._drawn[twice[0]][:2]
         score = risk.disagreement(one, other)
-        error = fidelity.fidelity(self.truth, one)["mae"]
+        error = self._measured[twice[0]][0]["mae"]
         wanted = _WANTED * float(error[val].mean())
         curve = risk.risk_coverage(score[test], error[test])
         bound = risk.choose_bound(score[val], error[val], wanted)
