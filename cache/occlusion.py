@@ -84,6 +84,20 @@ def occlusions(run: Run) -> tuple[Occlusion, ...]:
     return tuple(Occlusion(name, run) for name in recipe.get("occlusion") or ())
 
 
+def drawing(document: dict[str, Any]) -> list[str]:
+    """Names of the estimators that draw the probabilities of any image: not the baselines, nor
+    those of one class or of maps normalised by themselves.
+
+    Args:
+        document: What the stage ``estimators`` wrote.
+    """
+    return [
+        name
+        for name, told in document["estimators"].items()
+        if not told["baseline"] and told["target"] == "probability" and told["only"] is None
+    ]
+
+
 def open_occlusion(run: Run, name: str) -> Occlusion:
     """Find occlusion maps by name.
 

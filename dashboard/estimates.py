@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from cache import Run
-from cache.occlusion import Occlusion, occlusions
+from cache.occlusion import Occlusion, drawing, occlusions
 from dashboard import live
 from dashboard.occluding import Fill
 from dashboard.widgets import number
@@ -62,11 +62,7 @@ def find(run: Run, patch: int, stride: int, fill: Fill) -> list[Estimator]:
             same = (exact["patch"], exact["stride"]) == (patch, stride)
             if same and exact["fill"] == {"black": 0.0, "blur": "blur"}.get(fill):
                 document = occlusion.document("estimators")
-                found += [
-                    Estimator(occlusion, name, document)
-                    for name, told in document["estimators"].items()
-                    if not told["baseline"]
-                ]
+                found += [Estimator(occlusion, name, document) for name in drawing(document)]
     return found
 
 
@@ -97,9 +93,8 @@ def panels(estimator: Estimator, image: np.ndarray, asked: int, exact: np.ndarra
 
 def finding(document: dict[str, Any]) -> str:
     """The sentence about the first estimator, in Markdown."""
-    name, told = next(
-        (name, told) for name, told in document["estimators"].items() if not told["baseline"]
-    )
+    name = drawing(document)[0]
+    told = document["estimators"][name]
     correlation = told["fidelity"]["means"]["pearson"]["value"]
     exact, estimate = document["ms"]["exact"]["many"]["median"], told["ms"]["many"]["median"]
     start = f"Maps drawn by **{plain(name)}**"

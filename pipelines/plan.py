@@ -8,7 +8,7 @@ from typing import Any
 from cache.store import artefact_key
 from pipelines.recipe import Recipe
 from pipelines.stages import STAGES
-from pipelines.stages.base import PARTS, Scope, Stage
+from pipelines.stages.base import PARTS, Of, Reads, Scope, Stage
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Step:
     run: str | None
     part: str | None
     settings: Any
-    reads: tuple[str, ...]
+    reads: Reads
 
     @property
     def name(self) -> str | None:
@@ -36,19 +36,19 @@ class Step:
     def inputs(self) -> tuple[str, ...]:
         """Keys of the artefacts that it reads."""
         scopes = {stage.name: stage.scope for stage in STAGES}
-        return tuple(
-            artefact_key(
-                None if scopes[name] == "workspace" else self.run,
-                name,
-                self.part if scopes[name] == self.stage.scope else None,
-            )
-            for name in self.reads
-        )
+
+        def key(read: str | Of) -> str:
+            if isinstance(read, Of):
+                return artefact_key(read.run, read.stage, None)
+            run = None if scopes[read] == "workspace" else self.run
+            return artefact_key(run, read, self.part if scopes[read] == self.stage.scope else None)
+
+        return tuple(map(key, self.reads))
 
 
 def plan(recipe: Recipe) -> list[Step]:
     """Every step of a recipe, in order: first the workspace's, then run by run, each followed by
-    its parts.
+    its parts. What reads of a later run comes after that.
 
     Raises:
         SourceError: The data that the recipe names is not there.
@@ -59,7 +59,18 @@ def plan(recipe: Recipe) -> list[Step]:
         for scope, folder in PARTS.items():
             for name in getattr(recipe.runs[run], folder):
                 steps += _steps(recipe, scope, run, name)
-    return steps
+    return _each_after_what_it_reads(steps)
+
+
+def _each_after_what_it_reads(steps: list[Step]) -> list[Step]:
+    ordered: list[Step] = []
+    waiting = list(steps)
+    while waiting:
+        to_come = {step.key for step in waiting}
+        step = next(step for step in waiting if not to_come & set(step.inputs))
+        waiting.remove(step)
+        ordered.append(step)
+    return ordered
 
 
 def _steps(

@@ -7,7 +7,7 @@ from typing import Any
 from cache import Run, StageState, Workspace
 from cache.embeddings import Embedding, embeddings
 from cache.errors import CacheError
-from cache.occlusion import Occlusion, occlusions
+from cache.occlusion import Occlusion, drawing, occlusions
 
 
 def describe(workspace: Workspace) -> dict[str, Any]:
@@ -100,11 +100,12 @@ def _occlusion(occlusion: Occlusion, states: list[StageState]) -> dict[str, Any]
 
 
 def _first_estimator(document: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The first estimator of a recipe, with its fidelity on test."""
-    for told in (document or {}).get("estimators", {}).values():
-        if not told["baseline"]:
-            return {**told, "means": told["fidelity"]["means"]}
-    return None
+    """The first estimator of a recipe that draws any image, with its fidelity on test."""
+    names = drawing(document) if document else []
+    if not names:
+        return None
+    told = (document or {})["estimators"][names[0]]
+    return {**told, "means": told["fidelity"]["means"]}
 
 
 def _document(of: Embedding | Occlusion, stage: str) -> dict[str, Any] | None:

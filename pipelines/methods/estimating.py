@@ -76,24 +76,6 @@ class Settings:
     optimizer: Literal["adam", "adadelta"] = "adam"
 
 
-STUDY = Settings(learning_rate=1.0, batch_size=10, optimizer="adadelta")
-"""The HiTS study's: Adadelta (its rate of 1 was the default of Keras then), batches of 10, three
-epochs of patience."""
-
-
-def every_class(read: Read, maps: np.ndarray, rows: np.ndarray) -> Pairs:
-    """Pairs of some images with every class there is a map of, image by image.
-
-    Args:
-        read: Gives the images of some positions.
-        maps: (n, rows, columns, classes) of all images.
-        rows: Positions of the images to take (m,).
-    """
-    classes = maps.shape[-1]
-    asked = np.tile(np.arange(classes, dtype=np.int32), len(rows))
-    return Pairs(read, maps, np.repeat(rows, classes), asked)
-
-
 def train(
     build: Callable[[], Any],
     pairs: Pairs,

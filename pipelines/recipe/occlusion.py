@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipelines.recipe.part import Name, Part
 
@@ -20,6 +20,17 @@ class EstimatorRecipe(Part):
         "none", description="for study: how the class asked for is told"
     )
     cut: Literal[0, 1, 2] = Field(0, description="for study: how often it is truncated")
+    encoder: Name | None = Field(
+        None,
+        description="for study: a run of hits_deep whose convolutions it takes and does not train",
+    )
+    target: Literal["probability", "study"] = Field(
+        "probability",
+        description="for study: study draws maps normalised image by image, as the HiTS study did",
+    )
+    only: str | None = Field(
+        None, description="a class: it learns, and is judged, by images predicted as it alone"
+    )
     optimizer: Literal["adam", "adadelta"] = "adam"
     learning_rate: float = Field(2e-3, gt=0)
     batch_size: int = Field(32, ge=1, le=4096)
@@ -27,6 +38,15 @@ class EstimatorRecipe(Part):
     patience: int = Field(3, ge=0, description="epochs without improvement that are forgiven")
     repeats: int = Field(1, ge=1, le=20, description="trainings with different seeds")
     seed: int = Field(0, ge=0, description="of the first of them")
+
+    @model_validator(mode="after")
+    def _of_the_study(self) -> EstimatorRecipe:
+        if self.network != "study" and (self.encoder is not None or self.target != "probability"):
+            raise ValueError(
+                "encoder and target are for network: study. Received: network: "
+                f"{self.network}, encoder: {self.encoder}, target: {self.target}"
+            )
+        return self
 
 
 class OcclusionRecipe(Part):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from cache import Artefact, Run, Workspace
 from cache.embeddings import Embedding
@@ -17,6 +17,16 @@ from cache.occlusion import Occlusion
 from pipelines.recipe import AnyEmbedding, OcclusionRecipe, Recipe, RunRecipe
 
 Scope = Literal["workspace", "run", "embedding", "occlusion"]
+
+
+class Of(NamedTuple):
+    """A stage of another run than one's own, among what a stage reads."""
+
+    run: str
+    stage: str
+
+
+Reads = tuple[str | Of, ...]
 
 PARTS: dict[Scope, str] = {"embedding": "embeddings", "occlusion": "occlusion"}
 """Scopes below a run: the field of the run's recipe, and the folder of its artefacts."""
@@ -126,7 +136,7 @@ class Stage:
     name: str
     version: int
     scope: Scope
-    reads: tuple[str, ...] | Callable[..., tuple[str, ...]]
+    reads: Reads | Callable[..., Reads]
     unit: str
     settings: Callable[..., Any]
     work: Callable[[Job], Outcome]

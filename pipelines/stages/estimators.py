@@ -12,19 +12,27 @@ from typing import Any
 
 import numpy as np
 
+from cache import Run
 from cache.artefact import write_json
 from cache.tables import write_table
 from pipelines.errors import RecipeError
 from pipelines.methods.feeding import open_inputs
 from pipelines.methods.occlusion import judging, mapping
 from pipelines.recipe import Recipe
-from pipelines.stages.base import Job, Outcome, Stage
+from pipelines.stages.base import Job, Of, Outcome, Reads, Stage
 
 
 def settings(recipe: Recipe, run: str, occlusion: str) -> Any:
     """What the recipe says about the estimators."""
     chosen = recipe.runs[run].occlusion[occlusion]
     return chosen.model_dump(mode="json", include={"estimators"})
+
+
+def reads(recipe: Recipe, run: str, occlusion: str) -> Reads:
+    """The maps and their model, and the models whose encoders are taken."""
+    estimators = recipe.runs[run].occlusion[occlusion].estimators.values()
+    others = {one.encoder for one in estimators if one.encoder is not None} - {run}
+    return ("samples", "inputs", "train", "exact", *(Of(one, "train") for one in sorted(others)))
 
 
 def work(job: Job) -> Outcome:
@@ -42,8 +50,15 @@ def work(job: Job) -> Outcome:
             f"The estimators of {where} learn from exact maps of train. Received: none. "
             f"Raise {where}.train."
         )
+    classes = job.workspace.dataset.classes
+    for name, one in chosen.items():
+        if one.only is not None and one.only not in classes:
+            raise RecipeError(
+                f"{where}.estimators.{name}.only must be one of the classes. Received: "
+                f"'{one.only}'. The classes are: {', '.join(classes)}."
+            )
     judge = judging.Judge(
-        lambda: mapping.open_model(job.its_run),
+        lambda name: mapping.open_model(Run(name or str(job.run), job.workspace)),
         open_inputs(job.workspace, str(job.run)),
         mapped,
         np.asarray(occlusion.maps()),
@@ -77,7 +92,7 @@ STAGE = Stage(
     name="estimators",
     version=1,
     scope="occlusion",
-    reads=("samples", "inputs", "train", "exact"),
+    reads=reads,
     unit="maps",
     settings=settings,
     work=work,

@@ -45,7 +45,8 @@ def mistakes(path: Path, *sets: str) -> list[str]:
 
 class TestShipped:
     def test_they_are_those_that_are_promised(self) -> None:
-        assert set(shipped_recipes()) == {"digits", "transients", "hits", "chest_xray", "folder"}
+        promised = {"digits", "transients", "hits", "chest_xray", "folder", "estimators"}
+        assert set(shipped_recipes()) == promised
 
     @pytest.mark.parametrize("name", sorted(shipped_recipes()))
     def test_each_is_valid_and_says_what_it_is(self, name: str) -> None:
@@ -247,7 +248,8 @@ class TestMistakes:
             ("runs.a.occlusion.patch3.size=5", "patch, stride, fill, way, train, val, test, seed, "
              "estimators"),
             ("runs.a.occlusion.patch3.estimators.ours.depth=5", "network, classifier, code, cut, "
-             "optimizer, learning_rate, batch_size, epochs, patience, repeats, seed"),
+             "encoder, target, only, optimizer, learning_rate, batch_size, epochs, patience, "
+             "repeats, seed"),
             # A run may be named like a part of a run.
             ("runs.image.size=[8, 8]", "model, image, optimizer, batch_size, epochs, "
              "early_stopping, plateau, augmentation, class_weights, seed, embeddings, occlusion"),
@@ -385,3 +387,22 @@ def test_checking_a_recipe_imports_nothing_heavy() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert ended.stdout.strip() == "[]"
+
+
+def test_what_is_merged_in_may_be_overridden(tmp_path: Path) -> None:
+    path = tmp_path / "merged.yaml"
+    path.write_text(
+        "name: merged\ndataset: {source: digits}\n"
+        "runs:\n  a: &a {model: compact_cnn, epochs: 3}\n  b: {<<: *a, epochs: 4}\n"
+    )
+    runs = load_recipe(str(path)).runs
+    assert (runs["b"].model, runs["b"].epochs) == ("compact_cnn", 4)
+
+
+def test_an_encoder_must_be_a_run_that_has_one(minimal: Path) -> None:
+    change = "runs.a.occlusion.patch3.estimators.ours={network: study, encoder: b}"
+    (line,) = mistakes(minimal, change)
+    assert "patch3.estimators.ours.encoder must be a run of model hits_deep" in line
+    assert "Received: 'b'. There are: none" in line
+    (line,) = mistakes(minimal, change.replace("network: study, ", ""))
+    assert "encoder and target are for network: study" in line

@@ -36,14 +36,14 @@ class Judge:
 
     def __init__(
         self,
-        load: Callable[[], Any],
+        load: Callable[[str | None], Any],
         inputs: Inputs,
         mapped: pd.DataFrame,
         maps: np.ndarray,
         exact: dict[str, Any],
     ) -> None:
         """Args:
-        load: Opens the classifier, anew for each training.
+        load: Opens the classifier of a run, anew for each training; of their own for None.
         inputs: Pixels of all samples.
         mapped: Which images have a map (m rows), as in ``cache.occlusion``.
         maps: float32 (m, rows, columns, classes).
@@ -52,6 +52,7 @@ class Judge:
         self.load, self.inputs, self.maps, self.exact = load, inputs, maps, exact
         self.split = mapped["split"].to_numpy(dtype=object)
         self.predicted = mapped["predicted"].cat.codes.to_numpy().astype(np.int32)
+        self.classes = list(mapped["predicted"].cat.categories)
         self.sample_ids = mapped["sample_id"]
         positions = mapped["row"].to_numpy()
         read = reader_of(inputs)
@@ -61,9 +62,10 @@ class Judge:
         self._drawn: dict[str, list[np.ndarray]] = {}
         self._measured: dict[str, list[dict[str, np.ndarray]]] = {}
         self._told: dict[str, dict[str, Any]] = {}
+        self._normal: np.ndarray | None = None
         for name, estimate in zip(BASELINES, self._baselines(), strict=True):
+            self._told[name] = {"baseline": True, "target": "probability", "only": None}
             self._keep(name, estimate)
-            self._told[name] = {"baseline": True}
 
     def train(
         self,
@@ -110,10 +112,18 @@ class Judge:
         )
         everything = np.arange(len(self.split))
         drawn = estimating.predict(network, self.read, everything, self.predicted)
-        self._keep(name, drawn)
         told = self._told.setdefault(
-            name, {"baseline": False, "seconds": [], "epochs": [], "best_epoch": []}
+            name,
+            {
+                "baseline": False,
+                "target": settings.target,
+                "only": settings.only,
+                "seconds": [],
+                "epochs": [],
+                "best_epoch": [],
+            },
         )
+        self._keep(name, drawn)
         told["seconds"].append(float(fitted.history["seconds"].sum()))
         told["epochs"].append(len(fitted.history))
         told["best_epoch"].append(fitted.best_epoch)
@@ -128,15 +138,16 @@ class Judge:
         figure means nothing, as a correlation does where all maps are flat."""
         times = self._exact_times()
         estimators = {}
-        for name, drawn in self._drawn.items():
+        for name in self._drawn:
             told = dict(self._told[name])
-            repeats = [self._summary(each) for each in self._measured[name]]
+            judged = self._judged(name)
+            repeats = [self._summary(each, judged) for each in self._measured[name]]
             told["fidelity"] = repeats[0]
             told["repeats"] = {
                 measure: _spread([each["means"][measure]["value"] for each in repeats])
                 for measure in MEASURES
             }
-            told["study_mse"] = _spread([self._study_mse(each) for each in drawn])
+            told["study_mse"] = self._study_errors(name)
             if "ms" in told:
                 told["break_even"] = timing.break_even(
                     told["seconds"][0],
@@ -181,22 +192,43 @@ class Judge:
 
         shape, classes, stride = self.inputs.shape, self.maps.shape[-1], self.exact["stride"]
         if settings.network == "study":
-            return study_estimator(shape, classes, stride, code=settings.code, cut=settings.cut)
-        inside = self.load() if settings.classifier else None
+            encoder = None if settings.encoder is None else self.load(settings.encoder)
+            return study_estimator(
+                shape, classes, stride, code=settings.code, cut=settings.cut, encoder_of=encoder
+            )
+        inside = self.load(None) if settings.classifier else None
         return map_estimator(shape, classes, stride, classifier=inside)
 
     def _pairs(self, split: str, settings: EstimatorRecipe, seed: int) -> estimating.Pairs:
         """Images of a split with their predicted class and, where it is told, another one."""
-        rows = np.flatnonzero(self.split == split)
+        rows = np.flatnonzero((self.split == split) & self._predicted_as(settings.only))
         asked = self.predicted[rows]
+        maps = self._normalised() if settings.target == "study" else self.maps
         if settings.network == "study" and settings.code == "none":
-            return estimating.Pairs(self.read, self.maps, rows, asked)
+            return estimating.Pairs(self.read, maps, rows, asked)
         classes = self.maps.shape[-1]
         further = np.random.default_rng(seed).integers(1, classes, len(rows))
         others = ((asked + further) % classes).astype(np.int32)
-        return estimating.Pairs(
-            self.read, self.maps, np.tile(rows, 2), np.concatenate([asked, others])
-        )
+        return estimating.Pairs(self.read, maps, np.tile(rows, 2), np.concatenate([asked, others]))
+
+    def _normalised(self) -> np.ndarray:
+        """The maps of every class as the study normalised them, made when first asked for."""
+        if self._normal is None:
+            self._normal = np.empty(self.maps.shape, np.float32)
+            for at in range(self.maps.shape[-1]):
+                self._normal[..., at] = fidelity.study_normalised(self.maps[..., at])
+        return self._normal
+
+    def _predicted_as(self, name: str | None) -> np.ndarray:
+        """Which images are predicted as a class; all of them for None."""
+        if name is None:
+            return np.ones(len(self.split), bool)
+        return np.asarray(self.predicted == self.classes.index(name))
+
+    def _judged(self, name: str) -> np.ndarray:
+        """Which images of test an estimator is judged by."""
+        judged: np.ndarray = (self.split == "test") & self._predicted_as(self._told[name]["only"])
+        return judged
 
     def _times_of(self, network: Any) -> dict[str, dict[str, float]]:
         some = np.arange(min(timing.MANY, len(self.split)))
@@ -205,7 +237,7 @@ class Judge:
 
     def _exact_times(self) -> dict[str, Any]:
         some = np.arange(min(timing.MANY, len(self.split)))
-        images, model = self.read(some), self.load()
+        images, model = self.read(some), self.load(None)
         engine = open_engine(
             model, size=self.exact["patch"], stride=self.exact["stride"], way=self.exact["way"]
         )
@@ -214,22 +246,36 @@ class Judge:
         return {"exact": timing.of_engine(engine, images, hidden), "study_loop": loop}
 
     def _keep(self, name: str, drawn: np.ndarray) -> None:
+        measured = fidelity.fidelity(self.truth, drawn)
+        if self._told[name]["target"] == "study":
+            # A map normalised by itself has no scale: it can be correlated, not subtracted.
+            for measure in ("mse", "mae", "ssim"):
+                measured[measure] = np.full(len(drawn), np.nan)
         self._drawn.setdefault(name, []).append(drawn)
-        self._measured.setdefault(name, []).append(fidelity.fidelity(self.truth, drawn))
+        self._measured.setdefault(name, []).append(measured)
 
-    def _summary(self, measured: dict[str, np.ndarray]) -> dict[str, Any]:
-        test = self.split == "test"
-        of_test = {measure: values[test] for measure, values in measured.items()}
-        return fidelity.summary(of_test, self.flat[test]).plain()
+    def _summary(self, measured: dict[str, np.ndarray], judged: np.ndarray) -> dict[str, Any]:
+        of_judged = {measure: values[judged] for measure, values in measured.items()}
+        return fidelity.summary(of_judged, self.flat[judged]).plain()
 
-    def _study_mse(self, drawn: np.ndarray) -> float:
-        test = self.split == "test"
-        ours, theirs = (fidelity.study_normalised(each[test]) for each in (self.truth, drawn))
-        return float(np.mean(fidelity.study_mse(ours, theirs)))
+    def _study_errors(self, name: str) -> dict[str, float | int]:
+        """Mean squared error on test as the study defined it, over the trainings."""
+        judged, normal = self._judged(name), self._told[name]["target"] == "study"
+        ours = fidelity.study_normalised(self.truth[judged])
+        errors = []
+        for drawn in self._drawn[name]:
+            its = drawn[judged]
+            theirs = its if normal else fidelity.study_normalised(its)
+            errors.append(float(np.mean(fidelity.study_mse(ours, theirs))))
+        return _spread(errors)
 
     def _verify(self) -> dict[str, Any] | None:
         """When to trust an estimate: two trainings that agree, with the bound chosen on val."""
-        twice = [name for name, drawn in self._drawn.items() if len(drawn) > 1]
+        twice = [
+            name
+            for name, drawn in self._drawn.items()
+            if len(drawn) > 1 and self._told[name]["target"] == "probability"
+        ]
         val, test = self.split == "val", self.split == "test"
         if not twice or not val.any() or not test.any():
             return None

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cache import Workspace, open_workspace
+from cache import Run, Workspace, open_workspace
 from cache.errors import OcclusionNotFoundError
 from cache.occlusion import Occlusion, occlusions, open_occlusion
 from pipelines.errors import RecipeError
 from pipelines.methods.estimating import drawer, upsampled
 from pipelines.methods.feeding import open_inputs, to_probabilities
-from pipelines.methods.occlusion.fidelity import fidelity
+from pipelines.methods.occlusion.fidelity import fidelity, study_mse, study_normalised
 from pipelines.methods.occlusion.mapping import drawn, fill_of, make_maps, open_model
 from pipelines.methods.occlusion.patches import Patches, filled, of_class
 from pipelines.recipe import Recipe
@@ -25,8 +25,10 @@ from tests.reports import Silent
 
 COUNT = 90
 OURS = {"epochs": 2, "batch_size": 8, "repeats": 2}
+FROZEN = {"network": "study", "encoder": "deep", "target": "study", "only": "middle", "epochs": 1}
+ESTIMATORS = {"ours": OURS, "frozen": FROZEN}
 MAPS = {
-    "small": {"train": 12, "val": 5, "test": 1000, "estimators": {"ours": OURS}},
+    "small": {"train": 12, "val": 5, "test": 1000, "estimators": ESTIMATORS},
     "mean": {"patch": 5, "stride": 4, "fill": "mean"},
 }
 
@@ -43,8 +45,10 @@ class Remembering(Silent):
 def recipe(data: Path, **changes: Any) -> Recipe:
     maps = {**MAPS, **changes}
     run = {"model": "hits_cnn", "epochs": 12, "batch_size": 8, "embeddings": {}, "occlusion": maps}
+    deep = {"model": "hits_deep", "epochs": 1, "embeddings": {}}
     dataset = {"source": "arrays", "path": str(data), "splits": {"val": 0.2, "test": 0.3}}
-    return Recipe.model_validate({"name": "stamps", "dataset": dataset, "runs": {"cnn": run}})
+    runs = {"cnn": run, "deep": deep}
+    return Recipe.model_validate({"name": "stamps", "dataset": dataset, "runs": runs})
 
 
 def make(document: Recipe, root: Path) -> list[str]:
@@ -171,7 +175,7 @@ def test_a_changed_field_remakes_these_maps_alone(data: Path, root: Path, tmp_pa
 
 
 def test_status_says_how_they_were_made(workspace: Workspace) -> None:
-    (run,) = describe(workspace)["runs"]
+    run, _ = describe(workspace)["runs"]
     told = run["occlusion"]["small"]
     assert told["engine"] == "table" and told["maps"]["train"] == 12
     assert told["ratio"] == pytest.approx(told["ms_exact"] / told["ms_estimate"])
@@ -211,7 +215,7 @@ def test_an_estimator_draws_the_map_of_the_predicted_class(small: Occlusion) -> 
 def test_every_estimate_is_judged_beside_the_baselines(small: Occlusion) -> None:
     mapped, table = small.mapped(), small.fidelity()
     document = small.document("estimators")
-    names = ["mean map", "every third position", "ours"]
+    names = ["mean map", "every third position", "ours", "frozen"]
     assert list(document["estimators"]) == names == list(table["estimator"].unique())
     truth = of_class(np.asarray(small.maps()), mapped["predicted"].cat.codes.to_numpy())
     measured = fidelity(truth, np.asarray(small.estimates("ours")))
@@ -240,6 +244,38 @@ def test_what_is_told_is_of_test_over_all_trainings(small: Occlusion) -> None:
     assert verify["best"] <= verify["area"] and 0 <= verify["accepted"]["value"] <= 1
     gain = document["ms"]["exact"]["many"]["median"] - ours["ms"]["many"]["median"]
     assert (ours["break_even"] is None) == (gain <= 0)
+
+
+def test_the_study_s_own_way_takes_the_convolutions_of_another_run(small: Occlusion) -> None:
+    import keras
+
+    path = small.artefact("estimators").path("frozen.keras")
+    network = keras.models.load_model(path, compile=False, safe_mode=True)
+    kernels = [
+        [layer.get_weights()[0] for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+        for model in (open_model(Run("deep", small.run.workspace)), network)
+    ]
+    for theirs, ours in zip(*kernels, strict=False):
+        np.testing.assert_array_equal(theirs, ours)
+
+
+def test_what_learns_one_class_in_the_study_s_scale_is_judged_there(small: Occlusion) -> None:
+    frozen = small.document("estimators")["estimators"]["frozen"]
+    mapped = small.mapped()
+    judged = ((mapped["split"] == "test") & (mapped["predicted"] == "middle")).to_numpy()
+    predicted = mapped["predicted"].cat.codes.to_numpy()
+    truth = study_normalised(of_class(np.asarray(small.maps()), predicted)[judged])
+    drawn = np.asarray(small.estimates("frozen"))[judged]
+    assert frozen["study_mse"]["mean"] == pytest.approx(study_mse(truth, drawn).mean())
+    assert frozen["fidelity"]["means"]["pearson"]["n"] + frozen["fidelity"]["flat"] == judged.sum()
+    assert frozen["fidelity"]["means"]["mse"]["value"] is None
+
+
+def test_a_class_that_is_not_there_is_refused(data: Path, root: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(root, tmp_path / "cache")
+    wrong = {**MAPS["small"], "estimators": {"ours": {**OURS, "only": "centre"}}}
+    with pytest.raises(RecipeError, match=r"ours\.only must be one of.*'centre'.*left, middle"):
+        make(recipe(data, small=wrong), copy)
 
 
 def test_estimators_need_maps_of_train(data: Path, root: Path, tmp_path: Path) -> None:
