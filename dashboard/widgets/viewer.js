@@ -248,7 +248,8 @@ function createViewer(root, link) {
         at = corner = null;
       }
       if (!dragging && !link.waiting()) chosen = update.region;
-      if (!link.waiting()) closing = false;
+      // Once Python has heard of it, the page keeps the viewer until its run is over.
+      closing = update.closing || (closing && link.waiting());
       image.alt = update.alt;
       name.textContent = name.title = update.title;
       const place = update.index + 1;

@@ -88,6 +88,7 @@ def viewer(
         Streamlit may break the run off at its next command, and the event with it.
     """
     event = pending(key)
+    action = event.get("action")
     after = _apply(region, event, picture) if picker else None
     mount(
         _render,
@@ -107,9 +108,9 @@ def viewer(
             "height": height,
             "preload": list(preload),
             "closable": closable,
+            "closing": action == "close",
         },
     )
-    action = event.get("action")
     moved: Literal["previous", "next"] | None = None
     # The browser may be a step behind, so that only here it is known where the list ends.
     if action == "previous" and index > 0:

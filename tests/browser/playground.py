@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import time
 
 import numpy as np
 import streamlit as st
@@ -119,6 +120,8 @@ elif show == "viewer":
     if st.session_state.get("gone"):
         st.text("viewer: closed")
         if not st.button("Open again"):
+            # So long the viewer stays on the page, for what was drawn before goes when a run ends.
+            time.sleep(0.5)
             st.stop()
         st.session_state["gone"] = False
         st.rerun()
@@ -135,6 +138,8 @@ elif show == "viewer":
     )
     st.session_state["region"] = event.region
     if event.closed:
+        # The browser hears of it before the viewer goes, as it may.
+        time.sleep(0.2)
         st.session_state["gone"] = True
         st.rerun()
     if event.moved:

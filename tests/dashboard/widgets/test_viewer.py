@@ -43,10 +43,14 @@ def test_the_list_has_an_end(at: AppTest, fire: Any, index: int, way: str) -> No
     assert at.session_state["event"].moved is None
 
 
-def test_closing_happens_once(at: AppTest, fire: Any) -> None:
+def test_closing_happens_once(at: AppTest, fire: Any, shown: Any) -> None:
+    assert not shown(at, "v")["closing"]
     at = fire(at, "v", {"n": 1, "action": "close"})
     assert at.session_state["event"].closed
-    assert not at.run().session_state["event"].closed
+    assert shown(at, "v")["closing"], "it stays on the page for a while"
+    at = at.run()
+    assert not at.session_state["event"].closed
+    assert not shown(at, "v")["closing"]
 
 
 def test_a_region_is_picked_and_stays_until_cleared(at: AppTest, fire: Any, shown: Any) -> None:
