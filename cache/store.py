@@ -140,7 +140,7 @@ class Workspace:
 
         workspace.json                the recipe as resolved, and the plan of its stages
         samples/                      samples.parquet rejected.parquet dataset.json images.npy …
-        thumbnails/                   thumbnails.bin offsets.npy
+        thumbnails/                   thumbnails.json  thumbnails.bin offsets.npy
         runs/<run>/train/             run.json history.csv model.keras layers.json …
         runs/<run>/predictions/       predictions.parquet metrics.json
         runs/<run>/embeddings/<name>/ see cache.embeddings

@@ -2,7 +2,7 @@
 
 ::
 
-    /thumbnails/<workspace>/<fingerprint>/<view>/<sample_id>    small, made beforehand
+    /thumbnails/<workspace>/<fingerprint>/<view>/<sample_id>    small, made beforehand if need be
     /images/<workspace>/<fingerprint>/<view>/<sample_id>        whole, made when asked for
 
 The fingerprint (its first 8 digits) is that of the artefact, so what a URL shows never changes and
@@ -25,7 +25,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from cache import Artefact, Dataset, Workspace, cache_root, open_workspace
-from cache.artefact import MANIFEST
+from cache.artefact import MANIFEST, read_json
 from cache.errors import CacheError
 from cache.store import load_array
 from cache.tables import read_table
@@ -134,10 +134,19 @@ class _Samples:
 
 @dataclass(frozen=True)
 class _Thumbnails:
+    """Pictures made beforehand, or the images themselves where all are small."""
+
     positions: _Positions
     views: tuple[str, ...]
-    offsets: np.ndarray
-    pictures: np.ndarray
+    kept: tuple[np.ndarray, np.ndarray] | Callable[[int], np.ndarray]
+
+    def picture(self, position: int, view: int) -> bytes:
+        if callable(self.kept):
+            return _encoded(self.kept(position), view, self.views)
+        offsets, pictures = self.kept
+        item = position * len(self.views) + view
+        picture: np.ndarray = pictures[offsets[item] : offsets[item + 1]]
+        return picture.tobytes()
 
 
 @lru_cache(OPEN_WORKSPACES)
@@ -158,12 +167,11 @@ def _thumbnails(root: Path, name: str, digits: str) -> _Thumbnails:
             f"The thumbnails of '{name}' were made from other samples than it has now. "
             f"Make them again: {workspace.command}"
         )
-    return _Thumbnails(
-        positions=_positions(workspace),
-        views=workspace.dataset.views,
-        offsets=load_array(artefact.path("offsets.npy")),
-        pictures=np.memmap(artefact.path("thumbnails.bin"), dtype=np.uint8, mode="r"),
-    )
+    kept: tuple[np.ndarray, np.ndarray] | Callable[[int], np.ndarray] = pixel_reader(workspace)
+    if read_json(artefact.path("thumbnails.json"))["kept"]:
+        pictures = np.memmap(artefact.path("thumbnails.bin"), dtype=np.uint8, mode="r")
+        kept = load_array(artefact.path("offsets.npy")), pictures
+    return _Thumbnails(_positions(workspace), workspace.dataset.views, kept)
 
 
 def _positions(workspace: Workspace) -> _Positions:
@@ -198,17 +206,17 @@ def _answer(picture: Callable[[str, str, str, str], bytes]) -> Callable[[Request
 
 def _thumbnail(workspace: str, digits: str, view: str, sample_id: str) -> bytes:
     there = _thumbnails(cache_root(), workspace, digits)
-    position = there.positions.find(sample_id)
-    item = position * len(there.views) + _view(there.views, view)
-    picture: np.ndarray = there.pictures[there.offsets[item] : there.offsets[item + 1]]
-    return picture.tobytes()
+    return there.picture(there.positions.find(sample_id), _view(there.views, view))
 
 
 def _image(workspace: str, digits: str, view: str, sample_id: str) -> bytes:
     there = _samples(cache_root(), workspace, digits)
     place = _view(there.dataset.views, view)
-    image = there.read(there.positions.find(sample_id))
-    shown = to_display(image if len(there.dataset.views) == 1 else to_channels(image, (place,)))
+    return _encoded(there.read(there.positions.find(sample_id)), place, there.dataset.views)
+
+
+def _encoded(image: np.ndarray, view: int, views: tuple[str, ...]) -> bytes:
+    shown = to_display(image if len(views) == 1 else to_channels(image, (view,)))
     return encode(shown, LARGEST, lossless=max(shown.shape[:2]) <= LOSSLESS)
 
 

@@ -2,7 +2,8 @@
 
 ``thumbnails.bin`` holds encoded images back to back; picture ``row * views + view`` lies between
 ``offsets[i]`` and ``offsets[i + 1]``. Small images keep every pixel (PNG), larger ones are shrunk
-(WebP).
+(WebP). Where all are small and of one shape there are none, and ``thumbnails.json`` says so: the
+dashboard encodes such an image as quickly as it would read it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from cache.artefact import write_json
 from pipelines.methods import pixels
 from pipelines.methods.parallel import in_order
 from pipelines.methods.reading import pixel_reader
@@ -32,8 +34,12 @@ def settings(recipe: Recipe) -> Any:
 
 def work(job: Job) -> Outcome:
     """Encode one picture a view of every sample."""
-    views = job.workspace.dataset.views
-    total = len(job.workspace.samples())
+    dataset = job.workspace.dataset
+    views, total = dataset.views, len(job.workspace.samples())
+    kept = dataset.shape is None or max(dataset.shape[:2]) > SMALL
+    write_json(job.out / "thumbnails.json", {"kept": kept})
+    if not kept:
+        return Outcome(rows=total)
     offsets = np.zeros(total * len(views) + 1, np.int64)
     place = 1
     with (job.out / "thumbnails.bin").open("wb") as stream:
@@ -60,14 +66,12 @@ def _pictures(job: Job, total: int) -> Iterator[list[bytes]]:
             for view in shown
         ]
 
-    shape = job.workspace.dataset.shape
-    large = shape is None or max(shape[:2]) > SMALL
-    yield from in_order(encode, total, threads=large)
+    yield from in_order(encode, total, threads=True)
 
 
 STAGE = Stage(
     name="thumbnails",
-    version=1,
+    version=2,
     scope="workspace",
     reads=("samples",),
     unit="images",

@@ -384,16 +384,10 @@ def _write_samples(
 
     _write(workspace, None, "samples", count, fill)
 
-    def fill_thumbnails(out: Path) -> None:
-        encoded = [
-            pixels.encode(pixels.to_display(image[..., view : view + 1]), None, lossless=True)
-            for image in images
-            for view in range(len(views))
-        ]
-        (out / "thumbnails.bin").write_bytes(b"".join(encoded))
-        np.save(out / "offsets.npy", np.cumsum([0, *map(len, encoded)]).astype(np.int64))
+    def no_thumbnails(out: Path) -> None:
+        write_json(out / "thumbnails.json", {"kept": False})
 
-    _write(workspace, None, "thumbnails", count, fill_thumbnails)
+    _write(workspace, None, "thumbnails", count, no_thumbnails)
     return workspace.samples()
 
 

@@ -91,6 +91,22 @@ def test_every_view_of_a_sample_is_delivered_pixel_by_pixel(
             assert (decoded(body) == workspace.images()[row, ..., place]).all()
 
 
+def test_pictures_made_beforehand_are_delivered_as_they_are(
+    workspaces: dict[str, Workspace],
+) -> None:
+    workspace = workspaces["stamps"]
+    folder, views = workspace.folder / "thumbnails", workspace.dataset.views
+    made = [f"{row} {view}".encode() for row in range(len(workspace.samples())) for view in views]
+    (folder / "thumbnails.bin").write_bytes(b"".join(made))
+    np.save(folder / "offsets.npy", np.cumsum([0, *map(len, made)]))
+    write_json(folder / "thumbnails.json", {"kept": True})
+    for row in (0, 7, 149):
+        for view in views:
+            assert get(thumbnail_url(workspace, ids(workspace)[row], view))[2] == (
+                f"{row} {view}".encode()
+            )
+
+
 def test_the_first_view_is_the_one_without_a_name(workspaces: dict[str, Workspace]) -> None:
     workspace = workspaces["stamps"]
     sample = ids(workspace)[3]

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from cache import Workspace
+from cache.artefact import read_json
 from cache.store import load_array
 from pipelines.errors import StageError
 from pipelines.methods import pixels
@@ -25,6 +26,7 @@ RNG = np.random.default_rng(6)
 def pictures(workspace: Workspace) -> list[list[tuple[str, np.ndarray]]]:
     """Format and pixels of each view of each sample, read as the dashboard reads them."""
     artefact = workspace.artefact("thumbnails")
+    assert read_json(artefact.path("thumbnails.json")) == {"kept": True}
     offsets = load_array(artefact.path("offsets.npy"))
     content = artefact.path("thumbnails.bin").read_bytes()
     views, count = len(workspace.dataset.views), len(workspace.samples())
@@ -58,8 +60,10 @@ def smooth(height: int, width: int, channels: int, phase: int) -> np.ndarray:
 def test_small_images_keep_every_pixel(
     make_folder: MakeFolder, run_stages: RunStages, channels: int
 ) -> None:
-    size = (64, 30) if channels == 1 else (20, 64, 3)
-    files = {f"{'ab'[i % 2]}/{i}.png": RNG.integers(0, 256, size, np.uint8) for i in range(8)}
+    sizes = [(64, 30), (64, 31)] if channels == 1 else [(20, 64, 3), (21, 64, 3)]
+    files = {
+        f"{'ab'[i % 2]}/{i}.png": RNG.integers(0, 256, sizes[i % 2], np.uint8) for i in range(8)
+    }
     workspace = run_folder(make_folder, run_stages, files)
     for path, ((kind, picture),) in zip(
         workspace.samples()["path"], pictures(workspace), strict=True
@@ -112,15 +116,25 @@ def test_mixtures_of_size_depth_and_colour_show_what_their_files_hold(
 
 
 def test_each_channel_that_is_no_colour_is_a_view(tmp_path: Path, run_stages: RunStages) -> None:
-    images = RNG.random((12, 7, 5, 4)).astype(np.float32)
+    images = (RNG.random((12, 70, 5, 4)) * 255).astype(np.uint8)
     np.savez(tmp_path / "x.npz", images=images, labels=np.arange(12) % 2)
     dataset = {"source": "arrays", "path": str(tmp_path / "x.npz")}
     workspace = run_stages(dataset, "samples", "thumbnails")
     assert workspace.dataset.views == tuple(f"channel {i}" for i in range(1, 5))
     for row, views in enumerate(pictures(workspace)):
         for channel, (kind, picture) in enumerate(views):
-            assert kind == "PNG"
-            assert (picture == np.rint(images[row, ..., channel] * 255)).all()
+            assert kind == "WEBP"
+            assert np.abs(picture[..., 0].astype(int) - images[row, ..., channel]).mean() < 30
+
+
+def test_none_are_kept_where_all_images_are_small(tmp_path: Path, run_stages: RunStages) -> None:
+    images = RNG.random((12, 7, 5, 4)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", images=images, labels=np.arange(12) % 2)
+    dataset = {"source": "arrays", "path": str(tmp_path / "x.npz")}
+    artefact = run_stages(dataset, "samples", "thumbnails").artefact("thumbnails")
+    assert read_json(artefact.path("thumbnails.json")) == {"kept": False}
+    assert not (artefact.folder / "thumbnails.bin").exists()
+    assert artefact.manifest.rows == 12
 
 
 def test_a_file_that_was_spoilt_unseen_stops_the_stage_and_leaves_nothing(
