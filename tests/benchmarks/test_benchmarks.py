@@ -61,7 +61,9 @@ def test_neighbours_finds_identical_ones(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.slow
-def test_projection_measures_both_maps() -> None:
+def test_projection_measures_both_maps(monkeypatch: pytest.MonkeyPatch) -> None:
+    # UMAP's own way compiles another half of a minute.
+    monkeypatch.setattr(projection, "_default", projection._shared)
     rows = projection.rows(0.006, 1)
     check(rows)
     assert "of 600 points" in rows[0].note and "search took" in rows[1].note
@@ -100,6 +102,14 @@ def test_the_command_line_prints_what_was_measured(capsys: pytest.CaptureFixture
 
 @pytest.mark.slow
 def test_occlusion_gives_the_same_maps_in_every_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    import keras
+
+    from pipelines.models import build
+
+    def small(weights: None, input_shape: tuple[int, int, int], classes: int) -> keras.Model:
+        return build("compact_cnn", input_shape, classes)
+
+    monkeypatch.setattr(keras.applications, "ResNet50", small)
     monkeypatch.setattr(occlusion, "DEEP", ("ResNet50",))
     monkeypatch.setattr(occlusion, "COPIES", (32,))
     rows = occlusion.rows(0.001, 1)

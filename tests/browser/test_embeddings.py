@@ -199,8 +199,7 @@ def test_what_is_no_image_is_refused_on_the_page(visit: Visit, address: str) -> 
     )
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 800])
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (800, "dark")])
 @pytest.mark.parametrize("place", ["embeddings", "similarity", "retrieval"])
 def test_the_pages_fit_their_width(
     address: str, visit: Visit, place: str, width: int, scheme: str

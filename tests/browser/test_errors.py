@@ -254,8 +254,7 @@ def test_the_channel_of_an_open_image(visit: Visit, address: str) -> None:
     expect(dialog.get_by_text("no telescope saw them")).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 800])
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (800, "dark")])
 def test_the_page_fits_its_width(address: str, visit: Visit, width: int, scheme: str) -> None:
     page = visit(f"{address}/errors?workspace=shapes", width=width, color_scheme=scheme)
     expect(tiles(page).first).to_be_visible(timeout=PATIENCE)

@@ -97,8 +97,7 @@ def test_the_button_of_a_run_leads_to_its_mistakes_and_back(address: str, visit:
     expect(overview).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 800])
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (800, "dark")])
 @pytest.mark.parametrize("path", ["", "training"])
 def test_pages_fit_their_width_in_both_themes(
     address: str, visit: Visit, path: str, width: int, scheme: str
