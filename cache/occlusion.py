@@ -4,9 +4,11 @@
 
     runs/<run>/occlusion/<name>/
       exact/       exact.json  maps.npy (m, rows * columns * classes)  mapped.parquet
+                   features.parquet  looks.npy (kinds of maps, rows, columns)
       estimators/  estimators.json  fidelity.parquet  <estimator>.keras  <estimator>.npy
 
 A map holds, at each position of a patch, the probability of every class with that patch hidden.
+Features and kinds are those of the map of the predicted class.
 """
 
 from __future__ import annotations
@@ -66,6 +68,35 @@ class Occlusion:
         """Memory map float32 (m, rows, columns, classes), in the order of :meth:`mapped`."""
         flat = load_array(self.artefact("exact").path("maps.npy"))
         return flat.reshape(len(flat), *self.document("exact")["shape"])
+
+    def features(self) -> pd.DataFrame:
+        """One row an image of :meth:`mapped`, in its order: what the map of its predicted class
+        has in common with numbers.
+
+        Columns ``down`` and ``across`` (centre of the evidence, 0 to 1), ``spread``, ``border``,
+        ``top_tenth``, ``drop``, as ``pipelines.methods.occlusion.features`` defines them, nan
+        where the map is flat; ``look``, the kind of map within that class, -1 for a flat one.
+
+        Raises:
+            MissingArtefactError: The maps have not been made yet.
+            CorruptArtefactError: They were made by a version that did not describe them.
+        """
+        return read_table(self.artefact("exact").path("features.parquet"), "features")
+
+    def looks(self, label: str) -> np.ndarray:
+        """Mean map of each kind of map of a predicted class, float32 (kinds, rows, columns): raw
+        probabilities of that class, in the order of ``look``. A class without maps that are not
+        flat has none.
+
+        Args:
+            label: Name of the class.
+        """
+        places = [
+            place
+            for place, told in enumerate(self.document("exact")["looks"])
+            if told["class"] == label
+        ]
+        return np.asarray(load_array(self.artefact("exact").path("looks.npy"))[places])
 
     def estimates(self, estimator: str) -> np.ndarray:
         """Memory map float32 (m, rows, columns): what an estimator draws for the predicted class

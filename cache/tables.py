@@ -59,6 +59,16 @@ SCHEMAS: Final[dict[str, dict[str, str]]] = {
         "predicted": _LABEL,
         "clean": "float32",
     },
+    "features": {
+        "sample_id": "str",
+        "down": "float32",
+        "across": "float32",
+        "spread": "float32",
+        "border": "float32",
+        "top_tenth": "float32",
+        "drop": "float32",
+        "look": "int32",
+    },
     "fidelity": {
         "sample_id": "str",
         "estimator": "str",
@@ -78,6 +88,7 @@ _REPEATED: Final[dict[str, dict[str, str]]] = {
     "predictions": {r"p_\d+": "float32"},
     "clusters": {},
     "mapped": {},
+    "features": {},
     "fidelity": {},
 }
 

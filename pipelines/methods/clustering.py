@@ -51,7 +51,7 @@ def hdbscan_clusters(vectors: np.ndarray, min_size: int, seed: int = 0) -> np.nd
     if n > MOST:
         others = np.setdiff1d(np.arange(n), drawn)
         labels[others] = _labels_of_nearest(reduced[others], reduced[drawn], found)
-    return _by_size(labels)
+    return by_size(labels)
 
 
 def kmeans_clusters(vectors: np.ndarray, k: int, seed: int = 0) -> np.ndarray:
@@ -69,7 +69,7 @@ def kmeans_clusters(vectors: np.ndarray, k: int, seed: int = 0) -> np.ndarray:
 
     kind = KMeans if len(vectors) <= MOST else MiniBatchKMeans
     found = kind(n_clusters=min(k, len(vectors)), n_init=3, random_state=seed).fit(vectors).labels_
-    return _by_size(found)
+    return by_size(found)
 
 
 def describe(assigned: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
@@ -112,6 +112,24 @@ def describe(assigned: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -
     }
 
 
+def by_size(labels: np.ndarray) -> np.ndarray:
+    """Number clusters anew by size; those of equal size keep their order.
+
+    Args:
+        labels: int (n,), from 0; negative for none.
+
+    Returns:
+        int32 (n,): from 0, the largest first; -1 for none.
+    """
+    inside = labels[labels >= 0]
+    sizes = np.bincount(inside) if len(inside) else np.zeros(0, np.int64)
+    rank = np.empty(len(sizes), np.int32)
+    rank[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes), dtype=np.int32)
+    numbered = np.full(len(labels), NOISE, np.int32)
+    numbered[labels >= 0] = rank[inside]
+    return numbered
+
+
 def _components(vectors: np.ndarray, seed: int) -> np.ndarray:
     from sklearn.decomposition import PCA
 
@@ -127,14 +145,3 @@ def _labels_of_nearest(asked: np.ndarray, known: np.ndarray, labels: np.ndarray)
 
     nearest = KNeighborsClassifier(n_neighbors=1).fit(known, labels)
     return np.asarray(nearest.predict(asked))
-
-
-def _by_size(labels: np.ndarray) -> np.ndarray:
-    """Number clusters anew by size; those of equal size keep their order."""
-    inside = labels[labels >= 0]
-    sizes = np.bincount(inside) if len(inside) else np.zeros(0, np.int64)
-    rank = np.empty(len(sizes), np.int32)
-    rank[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes), dtype=np.int32)
-    numbered = np.full(len(labels), NOISE, np.int32)
-    numbered[labels >= 0] = rank[inside]
-    return numbered

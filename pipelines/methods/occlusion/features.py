@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from pipelines.methods.clustering import kmeans_clusters
-from pipelines.methods.occlusion.fidelity import FLAT, flat
+from pipelines.methods.occlusion.fidelity import FLAT
+from pipelines.methods.occlusion.many import Maps, blocks
 
 BORDER = 0.1
 """Share of the rows on each side, and of the columns, that counts as border; at least one."""
@@ -49,23 +49,6 @@ class Features:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-@dataclass(frozen=True)
-class MapClusters:
-    """Groups of maps of one class that look alike.
-
-    Attributes:
-        assigned: int32 (n,), cluster of each map within its class, from 0, the largest first; -1
-            for flat maps and for those of a class left out.
-        means: By class, float32 (clusters, rows, columns): the mean map of each cluster, as raw
-            probabilities.
-        sizes: By class, int64 (clusters,).
-    """
-
-    assigned: np.ndarray
-    means: dict[int, np.ndarray]
-    sizes: dict[int, np.ndarray]
-
-
 def importance(maps: np.ndarray, clean: np.ndarray) -> np.ndarray:
     """What the probability loses at each position.
 
@@ -81,8 +64,8 @@ def importance(maps: np.ndarray, clean: np.ndarray) -> np.ndarray:
     return np.asarray(np.maximum(lost, 0))
 
 
-def features(maps: np.ndarray, clean: np.ndarray, least: float = FLAT) -> Features:
-    """Describe each map by a few numbers.
+def features(maps: Maps, clean: np.ndarray, least: float = FLAT) -> Features:
+    """Describe each map by a few numbers, a block of maps at a time.
 
     Args:
         maps: (n, rows, columns) of one class an image.
@@ -92,6 +75,17 @@ def features(maps: np.ndarray, clean: np.ndarray, least: float = FLAT) -> Featur
     Raises:
         ValueError: The shapes do not go together.
     """
+    _check(maps, clean)
+    parts = [_described(maps[block], clean[block], least) for block in blocks(maps)]
+    return Features(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+
+
+def border_share(rows: int, columns: int) -> float:
+    """Share of the positions that count as border: what evidence without a place would have."""
+    return float(_border_of((rows, columns)).mean())
+
+
+def _described(maps: np.ndarray, clean: np.ndarray, least: float) -> dict[str, np.ndarray]:
     mass = importance(maps, clean)
     drop = np.asarray(clean, np.float64) - maps.min(axis=(1, 2))
     known = (drop >= least) & (drop > 0)
@@ -115,53 +109,7 @@ def features(maps: np.ndarray, clean: np.ndarray, least: float = FLAT) -> Featur
         "top_tenth": np.sort(flat_share, axis=1)[:, -count:].sum(axis=1),
         "drop": drop,
     }
-    return Features(**{name: values.astype(np.float32) for name, values in found.items()})
-
-
-def border_share(rows: int, columns: int) -> float:
-    """Share of the positions that count as border: what evidence without a place would have."""
-    return float(_border_of((rows, columns)).mean())
-
-
-def cluster_maps(
-    maps: np.ndarray, classes: np.ndarray, k: int, seed: int = 0, least: float = FLAT
-) -> MapClusters:
-    """Group the maps of each class by their shape.
-
-    Each map is standardised with its own mean and standard deviation, so that a faint and a strong
-    drop in one place are of one kind; k-means groups them (Lloyd 1982).
-
-    Args:
-        maps: (n, rows, columns) of one class an image.
-        classes: That class (n,), as integers.
-        k: Clusters a class, at least 1; fewer where it has fewer maps that are not flat.
-        seed: Of the first centres.
-        least: Range from which a map is not flat.
-
-    Raises:
-        ValueError: The k is below 1, or the shapes do not go together.
-    """
-    if k < 1:
-        raise ValueError(
-            "The 'k' of cluster_maps must be an integer >= 1. "
-            f"Received: k={k}. Ask for 4, for instance."
-        )
-    _check(maps, classes)
-    values = np.asarray(maps, np.float64).reshape(-1, maps.shape[1] * maps.shape[2])
-    shaped = ~flat(maps, least)
-    assigned = np.full(len(maps), -1, np.int32)
-    means: dict[int, np.ndarray] = {}
-    sizes: dict[int, np.ndarray] = {}
-    for label in np.unique(classes[shaped]).tolist():
-        rows = np.flatnonzero(shaped & (classes == label))
-        centred = values[rows] - values[rows].mean(axis=1, keepdims=True)
-        centred /= centred.std(axis=1, keepdims=True)
-        assigned[rows] = kmeans_clusters(centred.astype(np.float32), k, seed)
-        sizes[label] = np.bincount(assigned[rows])
-        means[label] = np.stack(
-            [maps[rows[assigned[rows] == c]].mean(axis=0) for c in range(len(sizes[label]))]
-        ).astype(np.float32)
-    return MapClusters(assigned, means, sizes)
+    return {name: values.astype(np.float32) for name, values in found.items()}
 
 
 def _border_of(shape: tuple[int, ...]) -> np.ndarray:
@@ -171,9 +119,9 @@ def _border_of(shape: tuple[int, ...]) -> np.ndarray:
     return mask
 
 
-def _check(maps: np.ndarray, values: np.ndarray) -> None:
-    if maps.ndim != 3 or values.shape != maps.shape[:1]:
+def _check(maps: Maps, values: np.ndarray) -> None:
+    if len(maps.shape) != 3 or values.shape != maps.shape[:1]:
         raise ValueError(
-            "Maps must be of shape (n, rows, columns), with one number or class each. "
+            "Maps must be of shape (n, rows, columns), with one number each. "
             f"Received: maps {maps.shape} and {values.shape}. Give the maps of one class an image."
         )

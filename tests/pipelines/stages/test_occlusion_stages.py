@@ -15,7 +15,7 @@ from cache.occlusion import Occlusion, occlusions, open_occlusion
 from pipelines.errors import RecipeError
 from pipelines.methods.estimating import drawer, upsampled
 from pipelines.methods.feeding import open_inputs, to_probabilities
-from pipelines.methods.occlusion.fidelity import fidelity, study_mse, study_normalised
+from pipelines.methods.occlusion.fidelity import FLAT, fidelity, study_mse, study_normalised
 from pipelines.methods.occlusion.mapping import drawn, fill_of, make_maps, open_model
 from pipelines.methods.occlusion.patches import Patches, filled, of_class
 from pipelines.recipe import Recipe
@@ -120,6 +120,40 @@ def test_which_images_have_a_map_and_what_is_said_of_them(occlusion: Occlusion) 
     for split in ("train", "val", "test"):
         assert counts[split] == min(occlusion.settings[split], there[split])
         assert counts[split] == (mapped["split"] == split).sum()
+
+
+def test_maps_are_described_by_the_class_predicted(occlusion: Occlusion) -> None:
+    mapped, table, document = occlusion.mapped(), occlusion.features(), occlusion.document("exact")
+    assert (table["sample_id"] == mapped["sample_id"]).all()
+    maps = of_class(np.asarray(occlusion.maps()), mapped["predicted"].cat.codes.to_numpy())
+    drop = mapped["clean"] - maps.min(axis=(1, 2))
+    np.testing.assert_allclose(table["drop"], drop, atol=1e-6)
+    flat_maps = np.ptp(maps, axis=(1, 2)) < FLAT
+    np.testing.assert_array_equal(table["look"] == -1, flat_maps)
+    lost = np.maximum(mapped["clean"].to_numpy()[:, None, None] - maps, 0)
+    known = (drop >= FLAT).to_numpy()
+    inner = lost[:, 1:-1, 1:-1].sum(axis=(1, 2)) / lost.sum(axis=(1, 2))
+    np.testing.assert_allclose(table["border"][known], 1 - inner[known], atol=1e-5)
+    assert table["border"][~known].isna().all()
+    inside = (maps.shape[1] - 2) * (maps.shape[2] - 2)
+    assert document["border_share"] == pytest.approx(1 - inside / maps[0].size)
+
+
+def test_each_class_has_the_mean_of_its_kinds_of_maps(occlusion: Occlusion) -> None:
+    mapped, look = occlusion.mapped(), occlusion.features()["look"]
+    maps = of_class(np.asarray(occlusion.maps()), mapped["predicted"].cat.codes.to_numpy())
+    told = occlusion.document("exact")["looks"]
+    assert sum(each["maps"] for each in told) == (look >= 0).sum()
+    for label in occlusion.run.workspace.dataset.classes:
+        means = occlusion.looks(label)
+        mine = (mapped["predicted"] == label) & (look >= 0)
+        sizes = [each["maps"] for each in told if each["class"] == label]
+        assert len(means) == len(sizes) == look[mine].nunique()
+        for kind, mean in enumerate(means):
+            rows = np.flatnonzero(mine & (look == kind))
+            assert len(rows) == sizes[kind]
+            np.testing.assert_allclose(mean, maps[rows].mean(axis=0), atol=1e-6)
+    assert any(len(occlusion.looks(label)) for label in ("left", "middle", "right"))
 
 
 def test_the_mean_is_that_of_train(workspace: Workspace) -> None:

@@ -8,12 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
-from pipelines.methods.occlusion.features import (
-    border_share,
-    cluster_maps,
-    features,
-    importance,
-)
+from pipelines.methods.occlusion import looks, many
+from pipelines.methods.occlusion.features import border_share, features, importance
+from pipelines.methods.occlusion.looks import cluster_maps
+from pipelines.methods.occlusion.many import OfClass
 
 
 def test_one_place_counted_by_hand() -> None:
@@ -102,6 +100,32 @@ def test_clusters_of_maps_are_found_whatever_their_depth() -> None:
         assert found.means[label][0] == pytest.approx(maps[first].mean(axis=0), abs=1e-6)
     again = cluster_maps(maps, np.append(classes, 0), 2)
     assert (again.assigned == found.assigned).all()
+
+
+def test_blocks_and_samples_change_nothing_but_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    kinds = rng.permutation(np.repeat([0, 1], [70, 30]))
+    every = rng.normal(0.5, 0.005, (100, 7, 7, 2)).astype(np.float32)
+    for row, kind in enumerate(kinds):
+        every[row, 1 + 4 * kind, 1:6, 1] -= 0.3
+    classes, clean = np.ones(100, np.int64), np.full(100, 0.6, np.float32)
+    whole, found = features(every[..., 1], clean), cluster_maps(every[..., 1], classes, 2)
+    monkeypatch.setattr(many, "_VALUES", 9 * 49)
+    monkeypatch.setattr(looks, "_LEARNT_FROM", 40 * 49)
+    maps = OfClass(every, classes)
+    for name, values in features(maps, clean).columns().items():
+        np.testing.assert_array_equal(values, whole.columns()[name])
+    sampled = cluster_maps(maps, classes, 2)
+    np.testing.assert_array_equal(sampled.assigned, found.assigned)
+    np.testing.assert_array_equal(sampled.assigned, kinds)
+    assert sampled.sizes[1].tolist() == [70, 30]
+    np.testing.assert_allclose(sampled.means[1], found.means[1], atol=1e-6)
+
+
+def test_a_small_class_is_not_cut_up() -> None:
+    maps = np.random.default_rng(0).random((50, 4, 4)).astype(np.float32)
+    found = cluster_maps(maps, np.repeat([0, 1], [35, 15]), 4, fewest=10)
+    assert (len(found.sizes[0]), len(found.sizes[1])) == (3, 1)
 
 
 def test_more_clusters_than_maps_are_as_many_as_maps() -> None:
