@@ -6,6 +6,7 @@
       exact/       exact.json  maps.npy (m, rows * columns * classes)  mapped.parquet
                    features.parquet  looks.npy (kinds of maps, rows, columns)
       estimators/  estimators.json  fidelity.parquet  <estimator>.keras  <estimator>.npy
+                   second/<estimator>.keras  where it was trained twice
 
 A map holds, at each position of a patch, the probability of every class with that patch hidden.
 Features and kinds are those of the map of the predicted class.

@@ -1,6 +1,6 @@
 const PLAY = "M5 3l8 5-8 5z";
 const PAUSE = "M5.5 3v10M10.5 3v10";
-const HINT = "Point at a panel, or focus the panels and use the arrow keys, to put the patch there.";
+const HINT = "Point at a panel, or focus the panels and use the arrow keys, to";
 const SMALLEST_MARK = 7; // px, so that it shows around a tiny cell
 const PICTURE_MS = 1500; // longest wait for a picture before its maps are shown without it
 
@@ -25,7 +25,7 @@ function createOcclusion(root, link) {
     "aria-describedby": "keys",
   });
   const readout = make("div", { class: "readout" });
-  const bars = { probability: makeScale("probability"), difference: makeScale("difference") };
+  const bars = Object.fromEntries(Object.keys(UNITS).map((kind) => [kind, makeScale(kind)]));
   const scales = make("div", { class: "scales" }, ...Object.values(bars).map((each) => each.element));
   const spoken = make("div", { class: "unseen", "aria-live": "polite" });
   const keys = make("div", { class: "unseen", id: "keys" });
@@ -73,13 +73,15 @@ function createOcclusion(root, link) {
     const chosen = at !== null;
     frames.forEach(({ mark, picture }, index) => {
       mark.hidden = !chosen;
-      if (chosen) put(mark, picture, index === 0 ? patchBox(at, data) : cellBox(at, data));
+      const hides = index === 0 && data.patch !== null;
+      if (chosen) put(mark, picture, hides ? patchBox(at, data) : cellBox(at, data));
     });
     frames[0].mark.style.backgroundColor = data.hidden ?? "transparent";
     const faint = chosen && !near && !player.playing;
     board.classList.toggle("faint", faint);
     readout.classList.toggle("idle", faint || !chosen);
-    readout.textContent = chosen ? sentence(at, maps, data) : HINT;
+    const hint = `${HINT} ${data.patch === null ? "read the values" : "put the patch"} there.`;
+    readout.textContent = chosen ? sentence(at, maps, data) : hint;
   }
 
   function put(element, picture, [x0, y0, x1, y1]) {
@@ -193,6 +195,7 @@ function createOcclusion(root, link) {
   }
 
   function toggle() {
+    if (data.patch === null) return;
     if (player.playing) player.pause();
     else player.play();
   }
@@ -230,7 +233,8 @@ function createOcclusion(root, link) {
     const [first, ...others] = frames;
     const { image_width, image_height, patch, stride } = data;
     const steps = stride > 1 ? `, every ${stride} pixels` : "";
-    fill(first, "Image", `${image_width} × ${image_height}, patch ${patch} × ${patch}${steps}`);
+    const size = `${image_width} × ${image_height}`;
+    fill(first, "Image", patch === null ? size : `${size}, patch ${patch} × ${patch}${steps}`);
     first.image.alt = "Image";
     first.image.onload = () => showLost(false);
     first.image.onerror = () => showLost(true);
@@ -246,7 +250,7 @@ function createOcclusion(root, link) {
       const same = shades[kind]?.colours.join() === colours.join();
       shades[kind] = { low, high, colours, shades: same ? shades[kind].shades : shadesOf(colours) };
       bars[kind].element.hidden = !maps.some((map) => map.kind === kind);
-      bars[kind].update(shades[kind], kind === "probability" ? data.clean : undefined);
+      bars[kind].update(shades[kind], kind === "probability" ? data.clean : null);
     }
   }
 
@@ -267,8 +271,11 @@ function createOcclusion(root, link) {
     board.classList.toggle("pixelated", data.pixelated);
     board.setAttribute("aria-label", data.label);
     play.disabled = !maps.length;
+    play.hidden = reset.hidden = data.patch === null;
     keys.textContent =
-      "Arrow keys move the patch, Enter picks a position, the space bar plays" +
+      (data.patch === null
+        ? "Arrow keys move over the maps, Enter picks a position"
+        : "Arrow keys move the patch, Enter picks a position, the space bar plays") +
       (data.total > 1 ? ", p and n change the image." : ".");
     showPanels();
     showScales();

@@ -19,7 +19,7 @@ from plotly.colors import get_colorscale
 from dashboard.widgets.colours import DIVERGING, SEQUENTIAL
 from dashboard.widgets.component import define, mount, pending
 
-Kind = Literal["probability", "difference"]
+Kind = Literal["probability", "difference", "relative"]
 
 LEAST_DIFFERENCE: Final = 0.01
 """Where the scale of differences ends at the least: below it rounding would look like structure."""
@@ -35,9 +35,10 @@ class Panel:
 
     Attributes:
         title: A word or two: ``Exact``.
-        values: float32 (rows, columns), one a position: the probability with the patch there, or
-            a difference of two; nan where it is not computed yet.
-        kind: Which of the two; it decides the colours.
+        values: float32 (rows, columns), one a position: the probability with the patch there, a
+            difference of two, or what only means something within the map, from 0 to 1; nan where
+            it is not computed yet.
+        kind: Which of the three; it decides the colours.
         note: One line under the map, may be empty.
     """
 
@@ -68,10 +69,10 @@ def occlusion_maps(
     *,
     key: str,
     label: str,
-    patch: int,
+    patch: int | None,
     stride: int,
-    clean: float,
-    scale: tuple[float, float],
+    clean: float | None,
+    scale: tuple[float, float] = (0, 1),
     hidden: str | None = None,
     pixelated: bool = True,
     index: int = 0,
@@ -92,9 +93,10 @@ def occlusion_maps(
         panels: The maps.
         key: Unique in the app.
         label: Accessible name: of what image, model and class these maps are.
-        patch: Side of the patch in pixels.
+        patch: Side of the patch in pixels; None for maps that are not made with one: nothing can
+            be played then, and a position is the pixels that are nearer to it than to any other.
         stride: Pixels from one position to the next.
-        clean: Probability without a patch.
+        clean: Probability without a patch; None where no map is of probabilities with one.
         scale: Probabilities that the first and the last colour stand for.
         hidden: CSS colour of what the model saw in place of the hidden pixels, painted into the
             patch on the image; None to draw only its outline.
@@ -127,7 +129,7 @@ def occlusion_maps(
             "columns": shape[1],
             "patch": patch,
             "stride": stride,
-            "clean": float(clean),
+            "clean": None if clean is None else float(clean),
             "hidden": hidden,
             "panels": [
                 {
@@ -141,6 +143,7 @@ def occlusion_maps(
             "scales": {
                 "probability": {"low": float(low), "high": float(high), "colours": _SEQUENTIAL},
                 "difference": _differences(panels),
+                "relative": {"low": 0.0, "high": 1.0, "colours": _SEQUENTIAL},
             },
             "index": index,
             "total": total,
@@ -156,8 +159,10 @@ def occlusion_maps(
     return OcclusionEvent(picked=_picked(event, shape), moved=moved)
 
 
-def _shape(width: int, height: int, patch: int, stride: int) -> tuple[int, int]:
-    given = {"width": width, "height": height, "patch": patch, "stride": stride}
+def _shape(width: int, height: int, patch: int | None, stride: int) -> tuple[int, int]:
+    given = {"width": width, "height": height, "stride": stride}
+    if patch is not None:
+        given["patch"] = patch
     for name, pixels in given.items():
         if type(pixels) is not int or pixels < 1:
             raise ValueError(
@@ -168,7 +173,10 @@ def _shape(width: int, height: int, patch: int, stride: int) -> tuple[int, int]:
 
 
 def _check(
-    panels: Sequence[Panel], shape: tuple[int, int], clean: float, scale: tuple[float, float]
+    panels: Sequence[Panel],
+    shape: tuple[int, int],
+    clean: float | None,
+    scale: tuple[float, float],
 ) -> None:
     for panel in panels:
         if panel.values.shape != shape:
@@ -183,7 +191,7 @@ def _check(
             "The 'scale' of occlusion maps must go from a lower to a higher probability. "
             f"Received: scale=({low}, {high}). Pass (0, 1) to show all there can be."
         )
-    if not 0 <= clean <= 1:
+    if clean is not None and not 0 <= clean <= 1:
         raise ValueError(
             "The 'clean' probability must be between 0 and 1. "
             f"Received: clean={clean}. Pass what the model says of the image without a patch."

@@ -4,6 +4,7 @@ const SHADES = 256; // of a scale
 const UNITS = {
   probability: "Probability with the patch",
   difference: "Difference",
+  relative: "Within each map, from 0 to 1",
 };
 
 function decode(text) {
@@ -147,14 +148,15 @@ function valueText(value, kind, scales) {
 }
 
 /** «Patch at row 7, column 12: exact 0.34, estimate 0.31, difference −0.03; without …». */
-function sentence(at, maps, { columns, stride, clean, scales }) {
+function sentence(at, maps, { columns, patch, stride, clean, scales }) {
   const values = maps.map(({ title, kind, values }) => {
     const name = /^[A-Z][a-z ]*$/.test(title) ? title.toLowerCase() : title;
     return `${name} ${valueText(values[at.row * columns + at.column], kind, scales)}`;
   });
-  const place = `Patch at row ${at.row * stride}, column ${at.column * stride}`;
-  const bare = `without a patch ${valueText(clean, "probability", scales)}`;
-  return values.length ? `${place}: ${values.join(", ")}; ${bare}` : `${place}; ${bare}`;
+  const where = `row ${at.row * stride}, column ${at.column * stride}`;
+  const place = patch === null ? `At ${where}` : `Patch at ${where}`;
+  const bare = clean === null ? "" : `; without a patch ${valueText(clean, "probability", scales)}`;
+  return values.length ? `${place}: ${values.join(", ")}${bare}` : `${place}${bare}`;
 }
 
 /** A map in words: its ends and where they are. */

@@ -59,8 +59,8 @@ function makeScale(kind) {
         if (where(at) < 4 || where(at) > 96) tick.classList.add(where(at) < 50 ? "first" : "last");
         strip.append(tick);
       }
-      pointer.hidden = clean.hidden = value === undefined;
-      if (value === undefined) return;
+      pointer.hidden = clean.hidden = value === null;
+      if (value === null) return;
       pointer.style.left = `${where(value)}%`;
       clean.textContent = `${numberText(value, digitsOf({ low, high }))} without a patch`;
     },

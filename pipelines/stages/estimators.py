@@ -1,9 +1,9 @@
 """Stage ``estimators``: networks that learn to draw the exact maps, and how faithful they are.
 
-Writes for each estimator ``<name>.keras`` (its first training) and ``<name>.npy`` (m, rows,
-columns), what it draws for the predicted class of every image that has a map; ``fidelity.parquet``
-(one row an image and estimator) and ``estimators.json``. Trainings go on from their last finished
-epoch after a stop.
+Writes for each estimator ``<name>.keras`` (its first training), ``second/<name>.keras`` where there
+is a second one, and ``<name>.npy`` (m, rows, columns), what the first draws for the predicted class
+of every image that has a map; ``fidelity.parquet`` (one row an image and estimator) and
+``estimators.json``. Trainings go on from their last finished epoch after a stop.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def work(job: Job) -> Outcome:
 
 STAGE = Stage(
     name="estimators",
-    version=1,
+    version=2,
     scope="occlusion",
     reads=reads,
     unit="maps",

@@ -16,8 +16,11 @@ import pandas as pd
 
 from pipelines.methods import estimating
 from pipelines.methods.batching import reader_of
-from pipelines.methods.feeding import Inputs
+from pipelines.methods.encoders import compiled
+from pipelines.methods.feeding import Inputs, to_probabilities
+from pipelines.methods.intervals import bootstrap
 from pipelines.methods.occlusion import fidelity, risk, timing
+from pipelines.methods.occlusion.curves import curves
 from pipelines.methods.occlusion.engine import open_engine
 from pipelines.methods.occlusion.patches import filled, of_class
 
@@ -27,8 +30,17 @@ if TYPE_CHECKING:
 BASELINES = ("mean map", "every third position")
 MEASURES = ("mse", "mae", "pearson", "spearman", "ssim", "iou10")
 
+EXACT = "exact"
+"""What the exact maps are called among the estimates, where both have a figure."""
+
+SECOND = "second"
+"""Folder of the second trainings, by which the first ones are verified."""
+
 _WANTED = 0.5
 """The mean error that is wished for among trusted estimates, as a share of that of all on val."""
+
+_FOLLOWED = 100
+_FOLLOWED_VALUES = 2_000_000
 
 
 class Judge:
@@ -82,7 +94,8 @@ class Judge:
 
         Args:
             name: Its name.
-            repeat: Which of its trainings, from 0; the first is kept and timed.
+            repeat: Which of its trainings, from 0; the first is kept and timed, the second kept
+                to verify it by.
             settings: Its part of the recipe.
             where: Its place there, for messages.
             work: Folder that outlives a stop.
@@ -132,6 +145,9 @@ class Judge:
             told["ms"] = self._times_of(network)
             network.save(out / f"{name}.keras")
             np.save(out / f"{name}.npy", drawn)
+        if repeat == 1:
+            (out / SECOND).mkdir(exist_ok=True)
+            network.save(out / SECOND / f"{name}.keras")
 
     def document(self) -> dict[str, Any]:
         """Fidelity on test, times, and the bound up to which an estimate is shown; None where a
@@ -160,6 +176,7 @@ class Judge:
             "estimators": estimators,
             "ms": times,
             "test": {"maps": int(test.sum()), "flat": int((test & self.flat).sum())},
+            "curves": self._curves(),
             "verify": self._verify(),
         }
         finite: dict[str, Any] = _finite(document)
@@ -269,6 +286,34 @@ class Judge:
             errors.append(float(np.mean(fidelity.study_mse(ours, theirs))))
         return _spread(errors)
 
+    def _curves(self) -> dict[str, Any] | None:
+        """Mean deletion and insertion curves of all maps, over some of test that are not flat."""
+        there = np.flatnonzero((self.split == "test") & ~self.flat)
+        most = max(1, min(_FOLLOWED, _FOLLOWED_VALUES // math.prod(self.inputs.shape)))
+        some = np.sort(np.random.default_rng(0).permutation(there)[:most])
+        if not len(some):
+            return None
+        forward, images, asked = compiled(self.load()), self.read(some), self.predicted[some]
+        hidden = filled(images, self.exact["fill"], self.exact["patch"])
+        followed: dict[str, Any] = {}
+        for name, maps in {EXACT: self.truth, **{n: d[0] for n, d in self._drawn.items()}}.items():
+            found = curves(
+                lambda batch: to_probabilities(forward(batch)),
+                images,
+                hidden,
+                maps[some],
+                asked,
+                stride=self.exact["stride"],
+            )
+            followed["shares"] = found.shares.tolist()
+            followed.setdefault("maps", {})[name] = {
+                "deletion": found.deletion.mean(axis=0, dtype=np.float64).tolist(),
+                "insertion": found.insertion.mean(axis=0, dtype=np.float64).tolist(),
+                "deletion_area": _mean(found.deletion_area),
+                "insertion_area": _mean(found.insertion_area),
+            }
+        return {"n": len(some), "of": len(there), **followed}
+
     def _verify(self) -> dict[str, Any] | None:
         """When to trust an estimate: two trainings that agree, with the bound chosen on val."""
         twice = [
@@ -286,22 +331,34 @@ class Judge:
         curve = risk.risk_coverage(score[test], error[test])
         bound = risk.choose_bound(score[val], error[val], wanted)
         applied = risk.apply(bound, score[test], error[test])
+        ideal = risk.risk_coverage(error[test], error[test])
         places = np.linspace(0, len(curve.coverage) - 1, 100).round().astype(int)
         return {
+            "estimator": twice[0],
+            "n": {"val": int(val.sum()), "test": int(test.sum())},
             "wanted": wanted,
             "bound": applied.bound,
             "accepted": _rate(applied.accepted),
             "error": _rate(applied.error),
+            "error_of_rest": _rate(applied.error_of_rest),
             "coverage": curve.coverage[places].tolist(),
             "risk": curve.risk[places].tolist(),
+            "best_risk": ideal.risk[places].tolist(),
             "area": curve.area,
             "best": curve.best,
             "random": curve.random,
+            "gain": curve.gain,
         }
 
 
 def _rate(share: Any) -> dict[str, float]:
     return {"value": share.value, "low": share.low, "high": share.high, "n": share.n}
+
+
+def _mean(values: np.ndarray) -> dict[str, float]:
+    """Mean with its bootstrap interval."""
+    low, high = bootstrap(np.mean, values)
+    return {"value": float(values.mean()), "low": low, "high": high, "n": len(values)}
 
 
 def _spread(values: list[float]) -> dict[str, float | int]:

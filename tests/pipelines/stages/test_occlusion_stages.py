@@ -15,9 +15,17 @@ from cache.occlusion import Occlusion, occlusions, open_occlusion
 from pipelines.errors import RecipeError
 from pipelines.methods.estimating import drawer, upsampled
 from pipelines.methods.feeding import open_inputs, to_probabilities
-from pipelines.methods.occlusion.fidelity import FLAT, fidelity, study_mse, study_normalised
+from pipelines.methods.occlusion.curves import curves
+from pipelines.methods.occlusion.fidelity import (
+    FLAT,
+    fidelity,
+    flat,
+    study_mse,
+    study_normalised,
+)
 from pipelines.methods.occlusion.mapping import drawn, fill_of, make_maps, open_model
 from pipelines.methods.occlusion.patches import Patches, filled, of_class
+from pipelines.methods.occlusion.risk import disagreement, risk_coverage
 from pipelines.recipe import Recipe
 from pipelines.runner import run_recipe
 from pipelines.status import describe
@@ -274,8 +282,6 @@ def test_what_is_told_is_of_test_over_all_trainings(small: Occlusion) -> None:
     for way in ("exact",):
         assert document["ms"][way]["one"]["low"] <= document["ms"][way]["one"]["median"]
     assert document["ms"]["study_loop"]["median"] > document["ms"]["exact"]["one"]["median"]
-    verify = document["verify"]
-    assert verify["best"] <= verify["area"] and 0 <= verify["accepted"]["value"] <= 1
     gain = document["ms"]["exact"]["many"]["median"] - ours["ms"]["many"]["median"]
     assert (ours["break_even"] is None) == (gain <= 0)
 
@@ -310,6 +316,57 @@ def test_a_class_that_is_not_there_is_refused(data: Path, root: Path, tmp_path: 
     wrong = {**MAPS["small"], "estimators": {"ours": {**OURS, "only": "centre"}}}
     with pytest.raises(RecipeError, match=r"ours\.only must be one of.*'centre'.*left, middle"):
         make(recipe(data, small=wrong), copy)
+
+
+def test_a_second_training_is_kept_to_verify_the_first(small: Occlusion) -> None:
+    import keras
+
+    verify = small.document("estimators")["verify"]
+    assert verify["best"] <= verify["area"] and 0 <= verify["accepted"]["value"] <= 1
+    assert verify["estimator"] == "ours" and verify["best_risk"][-1] == pytest.approx(
+        verify["risk"][-1]
+    )
+    path = small.artefact("estimators").path("second/ours.keras")
+    network = keras.models.load_model(path, compile=False, safe_mode=True)
+    mapped = small.mapped()
+    inputs = open_inputs(small.run.workspace, "cnn")
+    images = inputs.batch(mapped["row"].to_numpy())
+    asked = mapped["predicted"].cat.codes.to_numpy()
+    score = disagreement(np.asarray(small.estimates("ours")), drawer(network)(images, asked))
+    table = small.fidelity()
+    error = table[table["estimator"] == "ours"]["mae"].to_numpy()
+    test = (mapped["split"] == "test").to_numpy()
+    curve = risk_coverage(score[test], error[test])
+    assert curve.area == pytest.approx(verify["area"], rel=1e-4)
+    bound = float("-inf") if verify["bound"] is None else verify["bound"]
+    assert (score[test] <= bound).mean() == pytest.approx(verify["accepted"]["value"])
+
+
+def test_curves_are_means_over_maps_of_test(small: Occlusion) -> None:
+    followed = small.document("estimators")["curves"]
+    test = small.document("estimators")["test"]
+    assert followed["n"] == followed["of"] == test["maps"] - test["flat"]
+    assert list(followed["maps"]) == ["exact", "mean map", "every third position", "ours"]
+    table = small.mapped()
+    there = (table["split"] == "test").to_numpy().copy()
+    asked = table["predicted"].cat.codes.to_numpy()
+    truth = of_class(np.asarray(small.maps()), asked)
+    there &= ~flat(truth)
+    model, inputs = open_model(small.run), open_inputs(small.run.workspace, "cnn")
+    images = inputs.batch(table["row"].to_numpy()[there])
+    found = curves(
+        lambda batch: to_probabilities(model(batch, training=False).numpy()),
+        images,
+        np.float32(0),
+        truth[there],
+        asked[there],
+    )
+    told = followed["maps"]["exact"]
+    np.testing.assert_allclose(told["deletion"], found.deletion.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(told["insertion"], found.insertion.mean(axis=0), atol=1e-5)
+    area = told["deletion_area"]
+    assert area["value"] == pytest.approx(found.deletion_area.mean(), abs=1e-5)
+    assert area["low"] <= area["value"] <= area["high"]
 
 
 def test_estimators_need_maps_of_train(data: Path, root: Path, tmp_path: Path) -> None:
