@@ -286,6 +286,14 @@ class Judge:
             errors.append(float(np.mean(fidelity.study_mse(ours, theirs))))
         return _spread(errors)
 
+    def _of_all(self) -> list[str]:
+        """Names of what draws the probabilities of every image, baselines included."""
+        return [
+            name
+            for name, told in self._told.items()
+            if told["target"] == "probability" and told["only"] is None
+        ]
+
     def _curves(self) -> dict[str, Any] | None:
         """Mean deletion and insertion curves of all maps, over some of test that are not flat."""
         there = np.flatnonzero((self.split == "test") & ~self.flat)
@@ -293,10 +301,11 @@ class Judge:
         some = np.sort(np.random.default_rng(0).permutation(there)[:most])
         if not len(some):
             return None
-        forward, images, asked = compiled(self.load()), self.read(some), self.predicted[some]
+        forward, images, asked = compiled(self.load(None)), self.read(some), self.predicted[some]
         hidden = filled(images, self.exact["fill"], self.exact["patch"])
         followed: dict[str, Any] = {}
-        for name, maps in {EXACT: self.truth, **{n: d[0] for n, d in self._drawn.items()}}.items():
+        drawn = {name: self._drawn[name][0] for name in self._of_all()}
+        for name, maps in {EXACT: self.truth, **drawn}.items():
             found = curves(
                 lambda batch: to_probabilities(forward(batch)),
                 images,
@@ -316,11 +325,7 @@ class Judge:
 
     def _verify(self) -> dict[str, Any] | None:
         """When to trust an estimate: two trainings that agree, with the bound chosen on val."""
-        twice = [
-            name
-            for name, drawn in self._drawn.items()
-            if len(drawn) > 1 and self._told[name]["target"] == "probability"
-        ]
+        twice = [name for name in self._of_all() if len(self._drawn[name]) > 1]
         val, test = self.split == "val", self.split == "test"
         if not twice or not val.any() or not test.any():
             return None
