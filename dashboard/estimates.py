@@ -14,21 +14,9 @@ from cache import Run
 from cache.occlusion import Occlusion, drawing, occlusions
 from dashboard import live
 from dashboard.occluding import Fill
-from dashboard.widgets import number
 from dashboard.widgets.messages import plain
 from dashboard.widgets.occlusion import Panel
 from pipelines.methods.occlusion.fidelity import fidelity, flat
-
-MEASURES = {
-    "pearson": "Pearson",
-    "spearman": "Spearman",
-    "ssim": "SSIM",
-    "iou10": "Overlap of the lowest tenth",
-    "mse": "MSE",
-    "mae": "MAE",
-}
-
-_SMALL = ("mse", "mae")
 
 
 @dataclass(frozen=True)
@@ -45,9 +33,15 @@ class Estimator:
     name: str
     document: dict[str, Any]
 
+    @property
+    def verify(self) -> dict[str, Any] | None:
+        """When its estimates are to be trusted; None where it was trained but once."""
+        verify: dict[str, Any] | None = self.document["verify"]
+        return verify if verify and verify.get("estimator") == self.name else None
+
 
 def find(run: Run, patch: int, stride: int, fill: Fill) -> list[Estimator]:
-    """The estimators of the maps that a patch makes.
+    """The estimators of the maps that a patch makes, those that can be verified first.
 
     Args:
         run: Whose maps.
@@ -63,21 +57,34 @@ def find(run: Run, patch: int, stride: int, fill: Fill) -> list[Estimator]:
             if same and exact["fill"] == {"black": 0.0, "blur": "blur"}.get(fill):
                 document = occlusion.document("estimators")
                 found += [Estimator(occlusion, name, document) for name in drawing(document)]
-    return found
+    return sorted(found, key=lambda each: each.verify is None)
 
 
-def panels(estimator: Estimator, image: np.ndarray, asked: int, exact: np.ndarray) -> list[Panel]:
-    """The estimate of a map, and how it differs from the exact one.
+def drawn_by(
+    estimator: Estimator, image: np.ndarray, asked: int, *, second: bool = False
+) -> tuple[np.ndarray, float]:
+    """The estimate of a map, float32 (rows, columns), and the milliseconds that it took.
 
     Args:
         estimator: What draws it.
         image: float32 (height, width, channels) as the model reads it.
         asked: The class asked for.
+        second: Whether its second training draws.
+    """
+    artefact = estimator.occlusion.artefact("estimators")
+    made = str(artefact.folder), artefact.manifest.fingerprint, estimator.name
+    return _drawn_by(*made, image, asked, second, estimator)
+
+
+def panels(name: str, drawn: np.ndarray, took: float, exact: np.ndarray) -> list[Panel]:
+    """The estimate of a map, and how it differs from the exact one.
+
+    Args:
+        name: Of the estimator.
+        drawn: float32 (rows, columns), as :func:`drawn_by` gives it.
+        took: Milliseconds.
         exact: float32 (rows, columns), all of it.
     """
-    started = time.perf_counter()
-    drawn = live.draw(estimator.occlusion, estimator.name, image, asked)
-    took = 1000 * (time.perf_counter() - started)
     measured = {
         name: float(values[0]) for name, values in fidelity(exact[None], drawn[None]).items()
     }
@@ -86,7 +93,7 @@ def panels(estimator: Estimator, image: np.ndarray, asked: int, exact: np.ndarra
     else:
         said = f"Pearson {measured['pearson']:.2f}, SSIM {measured['ssim']:.2f}"
     return [
-        Panel("Estimate", drawn, "probability", f"by {estimator.name}, one pass in {took:.1f} ms"),
+        Panel("Estimate", drawn, "probability", f"by {name}, one pass in {took:.1f} ms"),
         Panel("Estimate less exact", drawn - exact, "difference", said),
     ]
 
@@ -111,17 +118,6 @@ def finding(document: dict[str, Any]) -> str:
     )
 
 
-def fidelity_table(document: dict[str, Any]) -> pd.DataFrame:
-    """One row an estimator, one column a measure, as text: means over test with intervals."""
-    rows = {}
-    for name, told in document["estimators"].items():
-        means = told["fidelity"]["means"]
-        rows[name] = {
-            title: _interval(means[measure], measure) for measure, title in MEASURES.items()
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("estimator").reset_index()
-
-
 def times_table(document: dict[str, Any]) -> pd.DataFrame:
     """One row a way to a map: milliseconds, one image alone and one among many."""
     loop, exact = document["ms"]["study_loop"], document["ms"]["exact"]
@@ -134,27 +130,6 @@ def times_table(document: dict[str, Any]) -> pd.DataFrame:
             rows.append((name, _spread(told["ms"]["one"]), _spread(told["ms"]["many"])))
     columns = ["way", "one image, ms", "one of many, ms"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def show_fidelity(document: dict[str, Any]) -> None:
-    """Draw what is known of how faithful the estimates are."""
-    test = document["test"]
-    st.table(fidelity_table(document), border="horizontal", hide_index=True)
-    st.caption(
-        f"Means over {test['maps'] - test['flat']:,} test maps that are not flat, with 95 % "
-        f"bootstrap intervals; {test['flat']:,} flat ones, on which correlations mean nothing, are "
-        "left out. The mean map of the predicted class and every third position computed, the rest "
-        "interpolated, are the baselines."
-    )
-    st.caption(f"Mean squared error as the HiTS study defined it: {_study_errors(document)}.")
-    verify = document["verify"]
-    if verify and verify["bound"] is not None:
-        share = number.percent(verify["accepted"]["value"])
-        st.caption(
-            f"Two trainings agree well enough on {share} of the test images: their mean absolute "
-            f"error is {verify['error']['value']:.4f}, wished for {verify['wanted']:.4f} (the "
-            "bound was chosen on val)."
-        )
 
 
 def show_times(document: dict[str, Any]) -> None:
@@ -173,21 +148,24 @@ def show_times(document: dict[str, Any]) -> None:
             )
 
 
-def _study_errors(document: dict[str, Any]) -> str:
-    told = []
-    for name, estimator in document["estimators"].items():
-        error = estimator["study_mse"]
-        spread = f" ± {error['std']:.5f} over {error['n']} trainings" if error["n"] > 1 else ""
-        told.append(f"{plain(name)} {error['mean']:.5f}{spread}")
-    return ", ".join(told)
+@st.cache_data(max_entries=200, show_spinner=False)
+def _drawn_by(
+    folder: str,
+    fingerprint: str,
+    name: str,
+    image: np.ndarray,
+    asked: int,
+    second: bool,
+    _estimator: Estimator,
+) -> tuple[np.ndarray, float]:
+    def draw() -> np.ndarray:
+        return live.draw(_estimator.occlusion, name, image, asked, second=second)
 
-
-def _interval(mean: dict[str, Any], measure: str) -> str:
-    if mean["value"] is None:
-        return "–"
-    digits = 4 if measure in _SMALL else 3
-    low, high = mean["low"], mean["high"]
-    return f"{mean['value']:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+    # Loading the network is no part of what a map takes.
+    draw()
+    started = time.perf_counter()
+    drawn = draw()
+    return drawn, 1000 * (time.perf_counter() - started)
 
 
 def _spread(times: dict[str, float]) -> str:

@@ -15,6 +15,8 @@ from cache.occlusion import Occlusion
 from dashboard import embedding_data
 
 if TYPE_CHECKING:
+    from pipelines.methods.grad_cam import Cams, GradCam
+    from pipelines.methods.occlusion.curves import Curves
     from pipelines.methods.occlusion.engine import Engine
     from pipelines.methods.occlusion.refine import Grid
 
@@ -121,7 +123,9 @@ def occlude(
         yield grid
 
 
-def draw(occlusion: Occlusion, estimator: str, image: np.ndarray, asked: int) -> np.ndarray:
+def draw(
+    occlusion: Occlusion, estimator: str, image: np.ndarray, asked: int, *, second: bool = False
+) -> np.ndarray:
     """The map that an estimator draws, float32 (rows, columns).
 
     Args:
@@ -129,15 +133,61 @@ def draw(occlusion: Occlusion, estimator: str, image: np.ndarray, asked: int) ->
         estimator: Its name.
         image: float32 (height, width, channels), see :func:`to_input`.
         asked: The class asked for.
+        second: Whether its second training draws, which is there where it was trained twice.
 
     Raises:
         MissingArtefactError: It has not been trained yet.
     """
     artefact = occlusion.artefact("estimators")
     with _calling:
-        drawer = _drawer(str(artefact.folder), artefact.manifest.fingerprint, estimator, occlusion)
+        name = f"second/{estimator}" if second else estimator
+        drawer = _drawer(str(artefact.folder), artefact.manifest.fingerprint, name, occlusion)
         drawn: np.ndarray = drawer(image[None], np.array([asked], np.int32))[0]
     return drawn
+
+
+def followed(
+    run: Run, image: np.ndarray, hidden: np.ndarray, maps: np.ndarray, asked: int, stride: int
+) -> Curves:
+    """Deletion and insertion curves of some maps of one image.
+
+    Args:
+        run: Whose model.
+        image: float32 (height, width, channels), see :func:`to_input`.
+        hidden: What hidden pixels show, of that shape.
+        maps: float32 (n, rows, columns) of one class.
+        asked: That class.
+        stride: Pixels from one position to the next.
+    """
+    return _followed(*_of(run), image, hidden, maps, asked, stride, run)
+
+
+def padded_scores(
+    run: Run, image: np.ndarray, hidden: np.ndarray, of: int, patch: int
+) -> np.ndarray:
+    """See :func:`pipelines.methods.occlusion.study.padded_scores`, float32 (1, rows, columns)."""
+    return _padded_scores(*_of(run), image, hidden, of, patch, run)
+
+
+def cam_layers(run: Run) -> tuple[list[str], str | None]:
+    """The layers that Grad-CAM can be applied to, and where it usually is; may be none.
+
+    See :func:`pipelines.methods.grad_cam.layers` and
+    :func:`pipelines.methods.grad_cam.last_convolution`.
+    """
+    with _calling:
+        return _cam_layers(*_of(run), run)
+
+
+def cams(run: Run, layer: str, image: np.ndarray) -> Cams:
+    """Grad-CAM of one image for its most probable classes.
+
+    Args:
+        run: Whose model.
+        layer: One of :func:`cam_layers`.
+        image: float32 (height, width, channels), see :func:`to_input`.
+    """
+    return _cams(*_of(run), layer, image, run)
 
 
 def _of(run: Run) -> tuple[str, str]:
@@ -175,3 +225,65 @@ def _drawer(folder: str, fingerprint: str, estimator: str, _occlusion: Occlusion
     # What a first call takes would otherwise be told as what a map takes.
     draw(np.zeros((1, *network.inputs[0].shape[1:]), np.float32), np.zeros(1, np.int32))
     return draw
+
+
+@st.cache_data(max_entries=200, show_spinner="Hiding pixels in the order of the maps …")
+def _followed(
+    folder: str,
+    fingerprint: str,
+    image: np.ndarray,
+    hidden: np.ndarray,
+    maps: np.ndarray,
+    asked: int,
+    stride: int,
+    _run: Run,
+) -> Curves:
+    from pipelines.methods.occlusion.curves import curves
+
+    def repeated(one: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(one, (len(maps), *one.shape))
+
+    return curves(
+        lambda images: probabilities(_run, images),
+        repeated(image),
+        repeated(hidden),
+        maps,
+        np.full(len(maps), asked),
+        stride=stride,
+    )
+
+
+@st.cache_data(max_entries=100, show_spinner="Moving the patch over the padded image …")
+def _padded_scores(
+    folder: str,
+    fingerprint: str,
+    image: np.ndarray,
+    hidden: np.ndarray,
+    of: int,
+    patch: int,
+    _run: Run,
+) -> np.ndarray:
+    from pipelines.methods.occlusion.study import padded_scores
+
+    return padded_scores(lambda images: probabilities(_run, images), image, hidden, of, patch)
+
+
+@st.cache_data(max_entries=50, show_spinner="Loading the model …")
+def _cam_layers(folder: str, fingerprint: str, _run: Run) -> tuple[list[str], str | None]:
+    from pipelines.methods.grad_cam import last_convolution, layers
+
+    model = _model(folder, fingerprint, _run)
+    return layers(model), last_convolution(model)
+
+
+@st.cache_data(max_entries=100, show_spinner="Following the gradients to the layer …")
+def _cams(folder: str, fingerprint: str, layer: str, image: np.ndarray, _run: Run) -> Cams:
+    with _calling:
+        return _cam(folder, fingerprint, layer, _run)(image[None])
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _cam(folder: str, fingerprint: str, layer: str, _run: Run) -> GradCam:
+    from pipelines.methods.grad_cam import open_cam
+
+    return open_cam(_model(folder, fingerprint, _run), layer)

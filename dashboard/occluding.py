@@ -74,6 +74,32 @@ class Explained:
         return int((self.maps.argmax(axis=2) != self.clean.argmax()).sum())
 
 
+@dataclass(frozen=True)
+class Question:
+    """What is asked about an image.
+
+    Attributes:
+        run: Whose model.
+        image: float32 (height, width, channels) as the model reads it.
+        patch: Side of the patch in pixels.
+        stride: Pixels from one position to the next.
+        fill: What hidden pixels show.
+        of: Position of the class asked for.
+    """
+
+    run: Run
+    image: np.ndarray
+    patch: int
+    stride: int
+    fill: Fill
+    of: int
+
+    @property
+    def label(self) -> str:
+        """Name of the class asked for."""
+        return self.run.workspace.dataset.classes[self.of]
+
+
 def default_patch(side: int) -> int:
     """Side of the patch for images of a longer side: 3 pixels, or a ninth of it."""
     ninth = side // PATCH_SHARE
@@ -130,14 +156,11 @@ def _work(run: Run, image: np.ndarray, patch: int, stride: int, fill: Fill) -> _
     key = (str(artefact.folder), artefact.manifest.fingerprint, digest, patch, stride, fill)
     kept: dict[object, _Work] = st.session_state.setdefault(_KEPT, {})
     if key not in kept:
-        from pipelines.methods.occlusion.patches import filled
-
         images = image[None]
         engine = live.engine(run, patch, stride)
-        hidden = filled(images, _value(image, fill), patch)
         # Where a map takes no time, all of it is computed at once.
         coarsest = engine.patches.count if engine.way == "table" else COARSEST
-        grids = live.occlude(engine, images, hidden, coarsest)
+        grids = live.occlude(engine, images, hidden(image, patch, fill)[None], coarsest)
         kept[key] = _Work(engine, live.probabilities(run, images)[0], grids)
     kept[key] = kept.pop(key)
     for oldest in list(kept)[:-_MOST_KEPT]:
@@ -157,6 +180,20 @@ def _next(work: _Work) -> Explained | None:
     return Explained(
         grid.maps[0], work.clean, grid.stride, grid.done, milliseconds, engine.way, engine.why
     )
+
+
+def hidden(image: np.ndarray, patch: int, fill: Fill) -> np.ndarray:
+    """What hidden pixels of an image show, float32 of its shape (height, width, channels).
+
+    Args:
+        image: float32 (height, width, channels) as the model reads it.
+        patch: Side of the patch in pixels.
+        fill: What hidden pixels show.
+    """
+    from pipelines.methods.occlusion.patches import filled
+
+    shown: np.ndarray = filled(image[None], _value(image, fill), patch)[0]
+    return shown
 
 
 def hidden_colour(image: np.ndarray, fill: Fill) -> str | None:

@@ -2,84 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from dashboard import (
+    cams,
     embedding_data,
     estimates,
+    faithful,
+    following,
     images,
     live,
     occluding,
+    occlusion_controls,
     selection,
     similar,
+    study_map,
+    trust,
     uploads,
 )
-from dashboard.occluding import FILLS, Explained, Fill
+from dashboard.occluding import Explained, Question
 from dashboard.points import SHARP
-from dashboard.widgets import messages, number
-from dashboard.widgets.colours import verdict
+from dashboard.widgets import colours, messages, number
 from dashboard.widgets.messages import notice, plain
 from dashboard.widgets.occlusion import Panel, occlusion_maps
 
-PATCH = "patch"
-STRIDE = "stride"
-HIDDEN = "hidden"
-CLASS = "asked"
 TAB = "about"
 STOPPED = "occlusion_stopped"
-
-PREDICTED = "the predicted one"
-
-
-def choose_patch(side: int) -> tuple[int, int, Fill]:
-    """Draw what a patch is: its side, the way to the next one, and what it shows.
-
-    Args:
-        side: Longer side of the model's images.
-    """
-    selection.of_workspace(PATCH, occluding.default_patch(side))
-    selection.of_workspace(STRIDE, occluding.default_stride(side))
-    for key in (PATCH, STRIDE):
-        st.session_state[key] = min(max(int(st.session_state.get(key, 1)), 1), side)
-    patch = st.number_input("Patch, pixels", 1, side, key=PATCH, bind="query-params", width=130)
-    stride = st.number_input(
-        "Stride, pixels",
-        1,
-        side,
-        key=STRIDE,
-        bind="query-params",
-        width=130,
-        help="From one position of the patch to the next: smaller is finer, and takes longer.",
-    )
-    hidden = st.segmented_control(
-        "Hidden pixels show",
-        list(FILLS),
-        default="black",
-        required=True,
-        key=HIDDEN,
-        bind="query-params",
-        help="Black, the mean of this image, or the image itself, blurred. Black can itself be a "
-        "sign of something; a mean or a blur says less.",
-    )
-    return int(patch), int(stride), hidden or "black"
-
-
-def choose_class(classes: tuple[str, ...]) -> str | None:
-    """Draw the choice of the class that is asked for; None for the predicted one."""
-    selection.of_workspace(CLASS, None)
-    if st.session_state.get(CLASS) not in classes:
-        st.session_state[CLASS] = None
-    return st.selectbox(
-        "Class",
-        classes,
-        index=None,
-        key=CLASS,
-        bind="query-params",
-        placeholder=PREDICTED,
-        width=190,
-    )
 
 
 def panels_of(explained: Explained, asked: list[int], with_difference: bool) -> list[Panel]:
@@ -107,16 +59,14 @@ def step(by: int) -> None:
     selection.open_image(str(table["sample_id"].iloc[int(order[place + by])]))
 
 
-def facts(sample: pd.Series | None, explained: Explained) -> None:
+def facts(sample: pd.Series | None, clean: np.ndarray) -> None:
     """What is known of the image, and the ways on."""
-    best = int(explained.clean.argmax())
-    said = f"predicted **{plain(classes[best])}** with " + number.percent(
-        float(explained.clean[best])
-    )
+    best = int(clean.argmax())
+    said = f"predicted **{plain(classes[best])}** with {number.percent(float(clean[best]))}"
     if sample is None:
         st.markdown(f"An upload, {said}.")
         return
-    look = verdict(classes[best] == str(sample["label"]))
+    look = colours.verdict(classes[best] == str(sample["label"]))
     st.markdown(
         f"{look.icon} {look.word}: {sample['split']} image of class "
         f"**{plain(str(sample['label']))}**, {said}."
@@ -169,6 +119,43 @@ def go_on(known: Explained, what: tuple[object, ...]) -> None:
         st.rerun()
 
 
+def exact() -> Explained:
+    """The exact maps as far as they are known, computed now where an estimate is shown."""
+    with st.spinner("Computing the exact map …"):
+        return occluding.explain(run, image, patch, stride, fill)
+
+
+def show_fidelity() -> None:
+    """How faithful estimates are, of this image and of test."""
+    if not known:
+        trust.no_network(question)
+    else:
+        st.markdown(estimates.finding(known[0].document))
+        faithful.show_table(known[0].document)
+        st.subheader("Each measure over test", anchor=False)
+        faithful.show_spreads(known[0])
+    st.subheader("Deletion and insertion, this image", anchor=False)
+    if explained is None:
+        st.caption("Of the estimate alone: no exact map was computed.")
+    if explained is None or explained.whole:
+        following.of_image(question, drawn, stride)
+    else:
+        st.caption("They follow as soon as every position of the map is known.")
+    if known:
+        st.subheader("Deletion and insertion over test", anchor=False)
+        following.of_test(known[0].document, workspace.command)
+        st.subheader("Worst and best twenty", anchor=False)
+        faithful.show_extremes(run, known[0])
+
+
+def show_times() -> None:
+    """What a map costs, each way."""
+    if known:
+        estimates.show_times(known[0].document)
+    else:
+        trust.no_network(question)
+
+
 st.title("Occlusion", anchor=False)
 workspace = selection.workspace()
 run = selection.run()
@@ -178,7 +165,7 @@ table: pd.DataFrame = embedding_data.table(run)
 controls = st.container(horizontal=True, vertical_alignment="bottom")
 with controls:
     order = similar.walk(run, table)
-    asked_class = choose_class(classes)
+    asked_class = occlusion_controls.choose_class(classes)
 
 upload = uploads.shown()
 named = selection.image()
@@ -197,51 +184,73 @@ else:
     pixels = images.pixels(workspace, sample["sample_id"])
 image = live.to_input(run, pixels)
 with controls:
-    patch, stride, fill = choose_patch(max(image.shape[:2]))
+    patch, stride, fill = occlusion_controls.choose_patch(max(image.shape[:2]))
+    if_trusted = trust.choose()
 
-try:
-    explained = occluding.explain(run, image, patch, stride, fill)
-except ValueError as error:
-    with headline:
-        notice("This model cannot be explained by occlusion", str(error))
-    st.stop()
-
-predicted = int(explained.clean.argmax())
+clean = live.probabilities(run, image[None])[0]
+predicted = int(clean.argmax())
 wanted = classes.index(asked_class) if asked_class else predicted
+question = Question(run, image, patch, stride, fill, wanted)
+known = estimates.find(run, patch, stride, fill)
+verdict = None
+if if_trusted and known and known[0].verify:
+    verdict = trust.ask(known[0], image, wanted, predicted)
+explained: Explained | None = None
+if verdict is None or not verdict.trusted:
+    try:
+        explained = exact()
+    except ValueError as error:
+        with headline:
+            notice("This model cannot be explained by occlusion", str(error))
+        st.stop()
+
 asked = [wanted]
 label = None if sample is None else classes.index(str(sample["label"]))
 if len(classes) > 2:
     # Of two classes the second's map is the first's, upside down.
     others = [at for at in (label, predicted) if at is not None and at != wanted]
     asked += others[:1]
-with headline:
-    messages.finding(occluding.finding(explained, classes[wanted], wanted, patch))
 
-known = estimates.find(run, patch, stride, fill) if explained.whole else []
-shown = panels_of(explained, asked, with_difference=not known)
-if known:
-    exact = explained.maps[..., wanted]
-    shown = [shown[0], *estimates.panels(known[0], image, wanted, exact), *shown[1:]]
-channels = workspace.dataset.channels
+if explained is None:
+    assert verdict is not None, "an estimate is shown"
+    drawn = {known[0].name: verdict.drawn}
+    note = f"{classes[wanted]}, by {known[0].name}, two passes in {verdict.took:.1f} ms"
+    shown = [Panel("Estimate", verdict.drawn, "probability", note)]
+    sentence = trust.headline(verdict, classes[wanted], float(clean[wanted]), patch)
+else:
+    drawn = {following.EXACT: explained.maps[..., wanted]}
+    shown = panels_of(explained, asked, with_difference=not (known and explained.whole))
+    if known and explained.whole:
+        one, took = estimates.drawn_by(known[0], image, wanted)
+        drawn[known[0].name] = one
+        pair = estimates.panels(known[0].name, one, took, drawn[following.EXACT])
+        note = f"{classes[wanted]}, {occluding.took(explained)}"
+        shown = [Panel("Exact", shown[0].values, "probability", note), *pair, *shown[1:]]
+    sentence = occluding.finding(explained, classes[wanted], wanted, patch)
+with headline:
+    messages.finding(sentence)
+
 channel = None if image.shape[2] in (1, 3) else 0
+picture = occluding.picture(image, channel)
 event = occlusion_maps(
-    occluding.picture(image, channel),
+    picture,
     image.shape[1],
     image.shape[0],
     shown,
     key="occlusion_maps",
     label=f"Occlusion maps of {'the upload' if sample is None else sample['sample_id']}",
     patch=patch,
-    stride=explained.stride,
-    clean=float(explained.clean[wanted]),
+    stride=stride if explained is None else explained.stride,
+    clean=float(clean[wanted]),
     scale=occluding.scale(
         [each.values for each in shown if each.kind == "probability"],
-        [float(explained.clean[at]) for at in asked],
+        [float(clean[at]) for at in asked],
     ),
     hidden=occluding.hidden_colour(image, fill),
     pixelated=max(image.shape[:2]) <= SHARP,
     index=place,
     total=len(order) if upload is None else 1,
+    revealed=occlusion_controls.revealed(),
 )
 if event.moved:
     step(1 if event.moved == "next" else -1)
@@ -249,27 +258,31 @@ if event.moved:
 
 left, right = st.columns([3, 2], gap="medium")
 with left:
-    facts(sample, explained)
+    facts(sample, clean)
+    if if_trusted:
+        st.markdown(verdict.why if verdict else trust.without(known))
     st.caption(
         f"Each position holds the probability with the patch there: low is where the model needs "
         f"the image. Image {place + 1:,} of {len(order):,} in this walk; p and n go to its "
         "neighbours, arrow keys move the patch, space plays."
     )
-    st.caption(f"Exact, {occluding.took(explained)}. {plain(explained.why)}")
+    if explained is not None:
+        st.caption(f"Exact, {occluding.took(explained)}. {plain(explained.why)}")
 with right:
     uploads.choose(workspace, "occlusion_uploads")
 
-if known:
-    document = known[0].document
-    st.markdown(estimates.finding(document))
-    faithful, cost = st.tabs(["Fidelity", "Times"], key=TAB, bind="query-params")
-    if faithful.open:
-        with faithful:
-            estimates.show_fidelity(document)
-    if cost.open:
-        with cost:
-            estimates.show_times(document)
+tabs: dict[str, Callable[[], None]] = {
+    "Fidelity": show_fidelity,
+    "Trust": lambda: trust.show(question, known),
+    "Times": show_times,
+    "As the study made it": lambda: study_map.show(question, exact(), picture),
+    "Grad-CAM": lambda: cams.show(question, exact(), picture),
+}
+for tab, show in zip(st.tabs(list(tabs), key=TAB, bind="query-params"), tabs.values(), strict=True):
+    if tab.open:
+        with tab:
+            show()
 
-if not explained.whole:
+if explained is not None and not explained.whole:
     with left:
         go_on(explained, (row if upload is None else upload.id, patch, stride, fill))

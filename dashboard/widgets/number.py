@@ -100,6 +100,12 @@ def p_value(value: float) -> str:
     return "p = 1" if value > 0.9995 else f"p = {value:.3f}".replace("0.", ".")
 
 
+def signed(value: float, digits: int = 2) -> str:
+    """A correlation or a difference with its sign: ``+0.31``, ``−0.08``."""
+    text = f"{value:+.{digits}f}"
+    return text.replace("-", "\N{MINUS SIGN}") if float(text) else f"{0:.{digits}f}"
+
+
 def plural(n: int, one: str, many: str | None = None) -> str:
     """A count with its noun: ``1 run``, ``3 runs``, ``2 classes``."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
@@ -117,5 +123,4 @@ def _percent(value: float, digits: int) -> str:
 
 
 def _signed(value: float, digits: int) -> str:
-    text = f"{100 * value:+.{digits}f}"
-    return text.replace("-", "\N{MINUS SIGN}") if float(text) else f"{0:.{digits}f}"
+    return signed(100 * value, digits)

@@ -280,6 +280,7 @@ function createOcclusion(root, link) {
     showPanels();
     showScales();
     layout();
+    if (before && before.revealed !== data.revealed) root.scrollIntoView({ block: "nearest" });
   }
 
   mix();

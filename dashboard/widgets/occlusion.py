@@ -77,6 +77,7 @@ def occlusion_maps(
     pixelated: bool = True,
     index: int = 0,
     total: int = 1,
+    revealed: int = 0,
 ) -> OcclusionEvent:
     """Shows an image and maps of what hiding each place of it does.
 
@@ -103,6 +104,7 @@ def occlusion_maps(
         pixelated: Scale the image without smoothing.
         index: Place of the image in a list, from 0.
         total: Length of that list; up to 1, there is nothing to go to.
+        revealed: The maps scroll into sight when this changes.
 
     Returns:
         What the user did. A move asks for another image; the caller does so at once: Streamlit
@@ -147,6 +149,7 @@ def occlusion_maps(
             },
             "index": index,
             "total": total,
+            "revealed": revealed,
         },
     )
     action = event.get("action")

@@ -124,6 +124,30 @@ def layers(model: keras.Model) -> list[str]:
     return found
 
 
+def last_convolution(model: keras.Model) -> str | None:
+    """Where Grad-CAM is usually applied: the last layer at the last convolution's resolution.
+
+    A normalisation or activation that follows the convolution counts as a part of it, a pooling
+    layer does not.
+
+    Args:
+        model: Functional or sequential Keras model.
+
+    Returns:
+        One of :func:`layers`; None where there is none.
+    """
+    found = [model.get_layer(name) for name in layers(model)]
+    last = max((at for at, layer in enumerate(found) if _convolves(layer)), default=None)
+    if last is None:
+        return None
+    size = found[last].output.shape[1:3]
+    for after in found[last + 1 :]:
+        if after.output.shape[1:3] != size:
+            break
+        last += 1
+    return str(found[last].name)
+
+
 def open_cam(model: keras.Model, layer: str | None = None) -> GradCam:
     """Make the Grad-CAM of a layer.
 

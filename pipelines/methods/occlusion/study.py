@@ -4,17 +4,23 @@ The study hides the patch wherever it lies wholly inside the image, paints the s
 predicted class into the patch's area, and sums all these pictures; the sum is standardised, clipped
 to one standard deviation and moved to [0, 1]. The sum is not divided by how many patches cover a
 pixel (1 at a corner, size² in the middle), so that even a constant classifier gets a map: mean
-.581, standard deviation .356 at 21x21 with patch 3. :func:`corrected` divides.
+.581, standard deviation .356 at 21x21 with patch 3. :func:`corrected` divides. The study's second
+classifier pads its images, and there the patch moves over the padded image (625 positions in place
+of 361), which covers all pixels alike: :func:`padded_scores`.
 
 Source: the occlusion notebooks of the HiTS study (rows H5, H6 and B60-B65 of its record).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from pipelines.methods.occlusion.engine import Engine
 from pipelines.methods.occlusion.patches import of_class
+
+_COPIES = 512
 
 
 def inside(engine: Engine) -> tuple[np.ndarray, np.ndarray]:
@@ -55,6 +61,55 @@ def scores(
             :func:`pipelines.methods.occlusion.patches.of_class`.
     """
     return of_class(engine.at(images, hidden, *inside(engine)), classes)
+
+
+def padded_scores(
+    predict: Callable[[np.ndarray], np.ndarray],
+    image: np.ndarray,
+    hidden: np.ndarray,
+    of: int,
+    size: int,
+) -> np.ndarray:
+    """Probability of a class at the positions of the study's second classifier.
+
+    The image is padded by the size of the patch on each side, and the patch moves over all of it:
+    at the border it hides little of the image, or nothing.
+
+    Args:
+        predict: From images float32 (m, height, width, channels), m of at most a few hundred, to
+            probabilities (m, classes).
+        image: float32 (height, width, channels).
+        hidden: What hidden pixels show, of that shape.
+        of: The class.
+        size: Side of the patch.
+
+    Returns:
+        float32 (1, height + size + 1, width + size + 1): 625 positions for 21x21 and patch 3.
+    """
+    height, width = image.shape[:2]
+    places = [(top, left) for top in range(-size, height + 1) for left in range(-size, width + 1)]
+    found = np.empty(len(places), np.float32)
+    for start in range(0, len(places), _COPIES):
+        some = places[start : start + _COPIES]
+        copies = np.repeat(image[None], len(some), axis=0)
+        for copy, (top, left) in zip(copies, some, strict=True):
+            rows, columns = (slice(max(at, 0), max(at + size, 0)) for at in (top, left))
+            copy[rows, columns] = hidden[rows, columns]
+        found[start : start + len(some)] = predict(copies)[:, of]
+    return found.reshape(1, height + size + 1, width + size + 1)
+
+
+def padded_merged(found: np.ndarray, size: int) -> np.ndarray:
+    """The study's map of its second classifier: merged as the first, the padding cut off again.
+
+    Args:
+        found: As :func:`padded_scores` gives them.
+        size: Side of the patch.
+
+    Returns:
+        float32 (b, height, width).
+    """
+    return merged(found, size)[:, size:-size, size:-size]
 
 
 def painted(found: np.ndarray, size: int) -> np.ndarray:

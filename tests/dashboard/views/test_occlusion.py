@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import base64
+import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 from streamlit.testing.v1 import AppTest
 
 from cache import Run, open_workspace
 from cache.occlusion import open_occlusion
-from dashboard import estimates, images, live, occluding
+from dashboard import estimates, faithful, images, live, occluding, trust
+from pipelines.methods.grad_cam import open_cam
+from pipelines.methods.occlusion import study
+from pipelines.methods.occlusion.mapping import open_model
 from pipelines.recipe import load_recipe
 from pipelines.runner import run_recipe
 from tests.dashboard.conftest import Fire, Shown, parameter
@@ -22,7 +27,8 @@ NAVIGATION = Path(__file__).parents[3] / "dashboard" / "navigation.py"
 MAPS = "occlusion_maps"
 RUNS = (
     "runs={hits: {model: hits_cnn, epochs: 2, batch_size: 32, embeddings: {}, occlusion: "
-    "{five: {patch: 5, train: 200, val: 40, test: 60, estimators: {ours: {epochs: 1}}}}}}"
+    "{five: {patch: 5, train: 200, val: 40, test: 60, "
+    "estimators: {ours: {epochs: 1, repeats: 2}}}}}}"
 )
 
 
@@ -129,7 +135,9 @@ def test_an_estimate_stands_beside_the_exact_map(run: Run, right: str, shown: Sh
     at = open_maps(image=right, patch="5")
     assert not at.exception
     exact, estimate, difference = shown(at, MAPS)["panels"]
-    assert (estimate["title"], difference["kind"]) == ("Estimate", "difference")
+    titles = (exact["title"], estimate["title"], difference["kind"])
+    assert titles == ("Exact", "Estimate", "difference")
+    assert " ms" in exact["note"] and " ms" in estimate["note"]
     label = int(run.predictions().set_index("sample_id").loc[right, "label"])
     np.testing.assert_allclose(values(exact), looped(run, right, 5)[..., label], atol=1e-5)
     image = live.to_input(run, images.pixels(run.workspace, right))
@@ -138,9 +146,119 @@ def test_an_estimate_stands_beside_the_exact_map(run: Run, right: str, shown: Sh
     np.testing.assert_allclose(values(difference), values(estimate) - values(exact), atol=1e-6)
     document = open_occlusion(run, "five").document("estimators")
     assert estimates.finding(document) in [text.value for text in at.markdown]
-    (table,) = at.table
-    assert list(table.value["estimator"]) == ["mean map", "every third position", "ours"]
+    table, areas = at.table
+    names = ["mean map", "every third position", "ours"]
+    assert list(table.value["estimator"]) == names
+    assert list(areas.value["map"]) == ["exact", *names]
     assert any("60 test maps" in text.value or "flat ones" in text.value for text in at.caption)
+
+
+def test_the_worst_and_the_best_maps_open_their_images(
+    run: Run, right: str, shown: Shown, fire: Fire
+) -> None:
+    at = open_maps(image=right, patch="5", by="MSE")
+    table = faithful.of_test(estimates.find(run, 5, 1, "black")[0])
+    assert len(table) == 3 * 60
+    mine = table[(table["estimator"] == "ours") & ~table["flat"]].sort_values("mse", kind="stable")
+    best = [tile["id"] for tile in shown(at, "occlusion_best")["tiles"]]
+    worst = [tile["id"] for tile in shown(at, "occlusion_worst")["tiles"]]
+    assert len(best) == len(worst) == 20
+    assert best == mine["sample_id"].tolist()[:20]
+    assert set(worst) == set(mine["sample_id"].tolist()[-20:])
+    before = shown(at, MAPS)["revealed"]
+    fire(at, "occlusion_worst", {"n": 1, "opened": worst[3]})
+    assert parameter(at, "image") == worst[3]
+    assert shown(at, MAPS)["revealed"] == before + 1
+
+
+def test_an_estimate_is_shown_in_place_of_the_exact_map_where_it_is_trusted(
+    real: Path, run: Run, right: str, shown: Shown, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(real, tmp_path / "cache")
+    monkeypatch.setenv("CENTAURO_CACHE", str(copy))
+    run = open_workspace("digits", copy).run("hits")
+    label = int(run.predictions().set_index("sample_id").loc[right, "label"])
+    (estimator,) = estimates.find(run, 5, 1, "black")
+    image = live.to_input(run, images.pixels(run.workspace, right))
+    one, other = (
+        live.draw(estimator.occlusion, "ours", image, label, second=second)
+        for second in (False, True)
+    )
+    score = float(np.abs(one - other).mean())
+    assert score > 0
+    path = estimator.occlusion.artefact("estimators").path("estimators.json")
+    for bound, trusted in ((score * 1.01, True), (score * 0.99, False)):
+        document = estimator.document
+        document["verify"]["bound"] = bound
+        path.write_text(json.dumps(document))
+        at = open_maps(image=right, patch="5", maps=trust.IF_TRUSTED, about="Trust")
+        assert not at.exception
+        panels = shown(at, MAPS)["panels"]
+        told = " ".join(text.value for text in at.markdown)
+        assert ("The estimate is trusted" in told) == trusted
+        assert ("The exact map was computed" in told) != trusted
+        assert f"{score:.4f} apart" in told
+        titles = ["Estimate"] if trusted else ["Exact", "Estimate", "Estimate less exact"]
+        assert [panel["title"] for panel in panels] == titles
+        assert ("By a trusted estimate" in at.subheader[0].value) == trusted
+        np.testing.assert_allclose(values(panels[0 if trusted else 1]), one, atol=1e-5)
+        assert any("Exact, 64 positions" in text.value for text in at.caption) != trusted
+        (table,) = at.table
+        assert list(table.value["estimates"]) == ["trusted", "the rest", "all"]
+    # The bound says nothing of the maps of other classes.
+    at = open_maps(image=right, patch="5", maps=trust.IF_TRUSTED, asked=str((label + 1) % 10))
+    assert "another one is asked for" in " ".join(text.value for text in at.markdown)
+
+
+def test_what_cannot_be_verified_says_what_to_do(run: Run, right: str) -> None:
+    at = open_maps(image=right, patch="3", maps=trust.IF_TRUSTED, about="Trust")
+    told = " ".join(text.value for text in at.markdown)
+    assert "no network has learnt to draw maps of this patch" in told
+    assert any("repeats: 2" in code.value for code in at.code)
+
+
+def test_the_study_map_stands_beside_the_corrected_one(run: Run, right: str, shown: Shown) -> None:
+    at = open_maps(image=right, about="As the study made it")
+    assert not at.exception
+    ours, fair, made, second = shown(at, "occlusion_study")["panels"]
+    label = int(run.predictions().set_index("sample_id").loc[right, "label"])
+    raw = looped(run, right, 3)[..., label]
+    found = raw[1:7, 1:7][None].astype(np.float32)
+    np.testing.assert_allclose(values(ours), raw, atol=1e-5)
+    np.testing.assert_allclose(values(fair), study.corrected(found, 3)[0], atol=1e-5)
+    np.testing.assert_allclose(values(made), study.merged(found, 3)[0], atol=1e-4)
+    assert (made["kind"], made["note"]) == ("relative", "36 positions, summed")
+    assert second["note"].startswith("144 positions")
+    told = " ".join(text.value for text in at.markdown)
+    assert "mean 0.581 and 0.355" in told
+    at = open_maps(image=right, stride="2", about="As the study made it")
+    assert any("The stride here is 2" in text.value for text in at.text)
+
+
+def test_grad_cam_explains_the_four_most_probable_classes(
+    run: Run, right: str, shown: Shown
+) -> None:
+    at = open_maps(image=right, about="Grad-CAM")
+    assert not at.exception
+    image = live.to_input(run, images.pixels(run.workspace, right))
+    clean = live.probabilities(run, image[None])[0]
+    best = np.argsort(-clean)[:4]
+    panels = shown(at, "occlusion_cams")["panels"]
+    assert [panel["title"] for panel in panels] == [str(at) for at in best]
+    layers, usual = live.cam_layers(run)
+    assert usual == "conv" and at.selectbox(key="layer").options == layers == ["conv", "pool"]
+    found = open_cam(open_model(run), usual)(image[None])
+    resized = found.resized[0, 0]
+    np.testing.assert_allclose(values(panels[0]), resized / resized.max(), atol=1e-4)
+    (table,) = at.table
+    maps = looped(run, right, 3)
+    lost = np.maximum(clean[best[0]] - maps[..., best[0]], 0)
+    agreed = spearmanr(resized.ravel(), lost.ravel()).statistic
+    assert float(table.value["agreement with occlusion"][0].replace("−", "-")) == pytest.approx(
+        agreed, abs=0.02
+    )
+    at.selectbox(key="layer").set_value("pool").run()
+    assert "layer pool" in shown(at, "occlusion_cams")["label"]
 
 
 def test_times_are_told_each_way(run: Run, right: str) -> None:

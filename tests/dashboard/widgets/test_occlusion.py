@@ -92,6 +92,22 @@ def test_probabilities_have_the_scale_given_and_differences_one_about_zero(
     assert scales["difference"]["colours"] == list(colours.DIVERGING)
 
 
+def test_maps_without_a_patch_have_no_clean_probability_either(shown: Shown) -> None:
+    def bare() -> None:
+        import numpy as np
+
+        from dashboard.widgets.occlusion import Panel, occlusion_maps
+
+        maps = [Panel("cat", np.linspace(0, 1, 12).reshape(3, 4), "relative")]
+        occlusion_maps("/x", 8, 5, maps, key="o", label="M", patch=None, stride=2, clean=None)
+
+    at = AppTest.from_function(bare, default_timeout=20).run()
+    assert not at.exception
+    data = shown(at, "o")
+    assert data["patch"] is data["clean"] is None
+    assert (data["scales"]["relative"]["low"], data["scales"]["relative"]["high"]) == (0, 1)
+
+
 @pytest.mark.parametrize("fill", [0.0, 1e-7, np.nan, np.inf])
 def test_rounding_is_not_blown_up_to_a_difference(at: AppTest, shown: Shown, fill: float) -> None:
     at.session_state["difference"] = np.full((3, 4), fill, np.float32)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipelines.methods.backend import load_tensorflow
-from pipelines.methods.grad_cam import agreement, layers, open_cam
+from pipelines.methods.grad_cam import agreement, last_convolution, layers, open_cam
 from pipelines.models import build
 
 load_tensorflow()
@@ -84,6 +84,19 @@ def test_one_sigmoid_unit_stands_for_two_classes() -> None:
     assert found.maps.shape[2:] == tap.output.shape[1:3]
     # What speaks for one speaks against the other: no weight has one sign in both.
     assert not np.allclose(found.maps[:, 0], found.maps[:, 1])
+
+
+def test_the_last_convolution_goes_with_what_follows_at_its_resolution() -> None:
+    from pipelines.models.compact import compact_cnn
+
+    assert last_convolution(small()) == "conv"
+    deep = compact_cnn((16, 16, 1), 3)
+    assert last_convolution(deep) == "block3_conv2_relu"
+    from keras import Input, Model
+    from keras.layers import Dense, Flatten
+
+    inputs = Input((4, 4, 1))
+    assert last_convolution(Model(inputs, Dense(2)(Flatten()(inputs)))) is None
 
 
 def test_layers_are_those_with_feature_maps() -> None:

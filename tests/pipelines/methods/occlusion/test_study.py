@@ -54,6 +54,29 @@ def test_the_study_map_is_that_of_its_loop() -> None:
     np.testing.assert_allclose(study.corrected(found, 3)[0], summed / times, atol=1e-5)
 
 
+def test_over_the_padded_image_every_pixel_is_covered_alike() -> None:
+    model = hits_cnn()
+    image = images_of(model, 1, 5)[0][0]
+    forward = compiled(model)
+    found = study.padded_scores(forward, image, np.zeros_like(image), 1, 3)
+    assert found.shape == (1, 25, 25)
+    clean = float(forward(image[None])[0, 1])
+    assert found[0, [0, 0, 24], [0, 24, 24]] == pytest.approx([clean] * 3)
+    # The 361 positions inside the image are among the 625.
+    engine = open_engine(model)
+    inside = study.scores(engine, image[None], np.zeros((1, *image.shape)), np.array([1]))
+    np.testing.assert_allclose(found[:, 3:22, 3:22], inside, atol=1e-5)
+    corner = image.copy()
+    corner[:1, :1] = 0
+    assert found[0, 1, 1] == pytest.approx(float(forward(corner[None])[0, 1]), abs=1e-6)
+    assert study.padded_merged(found, 3).shape == (1, 21, 21)
+    fair = study.padded_scores(
+        lambda images: np.full((len(images), 2), 0.7), image, np.zeros_like(image), 1, 3
+    )
+    assert study.coverage(25, 25, 3)[3:24, 3:24].tolist() == [[9] * 21] * 21
+    assert np.ptp(study.padded_merged(fair, 3)) == 0
+
+
 def test_an_even_patch_lies_inside_too() -> None:
     engine = open_engine(constant((8, 9, 1), (0.5, 0.5)), size=4)
     rows, columns = study.inside(engine)

@@ -1,0 +1,80 @@
+"""What is asked on the page Occlusion: the patch, the class, and which image is shown."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import streamlit as st
+
+from dashboard import occluding, selection
+from dashboard.occluding import FILLS, Fill
+
+PATCH: Final = "patch"
+STRIDE: Final = "stride"
+HIDDEN: Final = "hidden"
+CLASS: Final = "asked"
+
+PREDICTED: Final = "the predicted one"
+
+_REVEALED: Final = "occlusion_revealed"
+
+
+def choose_patch(side: int) -> tuple[int, int, Fill]:
+    """Draw what a patch is: its side, the way to the next one, and what it shows.
+
+    Args:
+        side: Longer side of the model's images.
+    """
+    selection.of_workspace(PATCH, occluding.default_patch(side))
+    selection.of_workspace(STRIDE, occluding.default_stride(side))
+    for key in (PATCH, STRIDE):
+        st.session_state[key] = min(max(int(st.session_state.get(key, 1)), 1), side)
+    patch = st.number_input("Patch, pixels", 1, side, key=PATCH, bind="query-params", width=130)
+    stride = st.number_input(
+        "Stride, pixels",
+        1,
+        side,
+        key=STRIDE,
+        bind="query-params",
+        width=130,
+        help="From one position of the patch to the next: smaller is finer, and takes longer.",
+    )
+    hidden = st.segmented_control(
+        "Hidden pixels show",
+        list(FILLS),
+        default="black",
+        required=True,
+        key=HIDDEN,
+        bind="query-params",
+        help="Black, the mean of this image, or the image itself, blurred. Black can itself be a "
+        "sign of something; a mean or a blur says less.",
+    )
+    return int(patch), int(stride), hidden or "black"
+
+
+def choose_class(classes: tuple[str, ...]) -> str | None:
+    """Draw the choice of the class that is asked for; None for the predicted one."""
+    selection.of_workspace(CLASS, None)
+    if st.session_state.get(CLASS) not in classes:
+        st.session_state[CLASS] = None
+    return st.selectbox(
+        "Class",
+        classes,
+        index=None,
+        key=CLASS,
+        bind="query-params",
+        placeholder=PREDICTED,
+        width=190,
+    )
+
+
+def look_at(sample_id: str) -> None:
+    """Show another image at the top of the page, and start it anew."""
+    selection.open_image(sample_id)
+    st.session_state[_REVEALED] = revealed() + 1
+    st.rerun()
+
+
+def revealed() -> int:
+    """How often :func:`look_at` was called: changes when the maps should come into sight."""
+    return int(st.session_state.get(_REVEALED, 0))
