@@ -13,6 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from cache import SPLITS, Run, Workspace, list_workspaces
+from cache.artefact import Artefact
 from cache.errors import CacheError, CorruptArtefactError
 from cache.tables import read_table
 from pipelines.methods.intervals import Rate
@@ -124,6 +125,20 @@ def split_counts(workspace: Workspace) -> dict[str, int]:
         MissingArtefactError: The samples have not been read yet.
     """
     return _split_counts(*_key(workspace), workspace)
+
+
+def made_anew(workspace: Workspace, artefact: Artefact) -> str | None:
+    """Key of something that an artefact was made from and that is another one now, if any.
+
+    Args:
+        workspace: Where they are.
+        artefact: It is there.
+    """
+    for key, digest in artefact.manifest.inputs.items():
+        source = Artefact(workspace.folder / key, workspace.command)
+        if source.exists and source.manifest.digest != digest:
+            return key
+    return None
 
 
 def splits_of(workspace: Workspace) -> list[str]:

@@ -101,14 +101,13 @@ def checked(embedding: Embedding, stage: str) -> Artefact:
     """
     artefact = embedding.artefact(stage)
     workspace = embedding.run.workspace
-    for key, digest in artefact.manifest.inputs.items():
-        source = Artefact(workspace.folder / key, workspace.command)
-        if source.exists and source.manifest.digest != digest:
-            raise CorruptArtefactError(
-                f"The artefact '{stage}' of the embedding '{embedding.name}' was made from another "
-                f"'{key}' than the workspace '{workspace.name}' has now. "
-                f"Make it again: {workspace.command}"
-            )
+    other = data.made_anew(workspace, artefact)
+    if other is not None:
+        raise CorruptArtefactError(
+            f"The artefact '{stage}' of the embedding '{embedding.name}' was made from another "
+            f"'{other}' than the workspace '{workspace.name}' has now. "
+            f"Make it again: {workspace.command}"
+        )
     return artefact
 
 

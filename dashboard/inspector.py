@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import streamlit as st
 from pandas.io.formats.style import Styler
 
 from cache import Run, Workspace
-from dashboard import data, embedding_data, selection
+from dashboard import data, embedding_data, overlay, selection
 from dashboard.filters import View, meta_label
 from dashboard.images import image_url, pixels
 from dashboard.widgets import number
@@ -54,7 +56,7 @@ def show_open_image(
     walk = listed if len(places) else np.array([sample_id])
     index = int(places[0]) if len(places) else 0
     with st.container(border=True):
-        region = _draw(workspace, sample, walk, index, view)
+        region = _draw(workspace, sample, walk, index, view, listed=bool(len(places)))
         if not len(places):
             st.caption("The filters leave this image out; it is shown since the link names it.")
         facts, numbers = st.grid(2, min_column_width=360), st.container()
@@ -103,29 +105,43 @@ def parse_region(text: str | None, width: int, height: int) -> Region | None:
 
 
 def _draw(
-    workspace: Workspace, sample: pd.Series, walk: np.ndarray, index: int, view: View
+    workspace: Workspace,
+    sample: pd.Series,
+    walk: np.ndarray,
+    index: int,
+    view: View,
+    listed: bool,
 ) -> Region | None:
     """Draw the viewer and do what the user asks of it."""
     width, height = int(sample["width"]), int(sample["height"])
     label, sample_id = str(sample["label"]), str(sample["sample_id"])
     channel = f", {view.channel}" if len(workspace.dataset.views) > 1 else ""
     near = [place for place in (index + 1, index - 1) if 0 <= place < len(walk)]
-    event = viewer(
-        Picture(
-            image_url(workspace, sample_id, view.channel),
-            width,
-            height,
-            alt=f"Image of class {label}{channel}",
-            title=f"{label} · {sample['split']}{channel}",
-        ),
-        key=_KEY,
-        index=index,
-        total=len(walk),
-        label="Open image",
-        picker=True,
-        region=parse_region(st.query_params.get(REGION), width, height),
-        preload=[image_url(workspace, str(walk[place]), view.channel) for place in near],
-    )
+    slot = st.container()
+    shown = None
+    if workspace.runs():
+        with st.container():
+            read = partial(pixels, workspace, sample_id)
+            shown = overlay.control(selection.run(), sample_id, read)
+    with slot:
+        event = viewer(
+            Picture(
+                image_url(workspace, sample_id, view.channel),
+                width,
+                height,
+                alt=f"Image of class {label}{channel}",
+                title=f"{label} · {sample['split']}{channel}",
+            ),
+            key=_KEY,
+            index=index,
+            total=len(walk),
+            label="Open image",
+            picker=True,
+            region=parse_region(st.query_params.get(REGION), width, height),
+            preload=[image_url(workspace, str(walk[place]), view.channel) for place in near],
+            listed=listed,
+            overlay=shown,
+        )
     if event.changed:
         if event.region is None:
             st.query_params.pop(REGION, None)
@@ -207,6 +223,15 @@ def _show_ways(workspace: Workspace, sample: pd.Series) -> None:
                 "image": str(sample["sample_id"]),
                 "state": {selection.SPLIT: str(sample["split"])},
             },
+        )
+        st.button(
+            "Occlusion maps",
+            icon=":material/center_focus_strong:",
+            key="dataset_to_occlusion",
+            disabled=not run.artefact("train").exists,
+            on_click=selection.go,
+            args=("occlusion",),
+            kwargs={"image": str(sample["sample_id"])},
         )
         st.button(
             "How the run learnt",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from urllib.parse import urlencode
 
 import numpy as np
@@ -11,9 +12,9 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from cache import Workspace
-from dashboard import selection
-from dashboard.images import image_url
+from cache import Run, Workspace
+from dashboard import overlay, selection
+from dashboard.images import image_url, pixels
 from dashboard.widgets import figures, number
 from dashboard.widgets.colours import class_colours, verdict
 from dashboard.widgets.messages import plain, told
@@ -42,12 +43,12 @@ def leave() -> None:
 
 @st.dialog("One image", width="large", on_dismiss=lambda: selection.open_image(None))
 def open_dialog(
-    workspace: Workspace, answers: pd.DataFrame, order: np.ndarray, view: str, searchable: bool
+    run: Run, answers: pd.DataFrame, order: np.ndarray, view: str, searchable: bool
 ) -> None:
     """Show the image that the URL names, and walk through the others from it.
 
     Args:
-        workspace: Where the images are.
+        run: Whose answers they are.
         answers: Table of samples and predictions.
         order: Positions, in the table, of the images to walk through.
         view: The view of the images that the page shows.
@@ -55,15 +56,15 @@ def open_dialog(
     """
     # A dialog reruns on its own, outside of what the page says of its errors.
     with told():
-        _show(workspace, answers, order, view, searchable)
+        _show(run, answers, order, view, searchable)
 
 
-def _show(
-    workspace: Workspace, answers: pd.DataFrame, order: np.ndarray, view: str, searchable: bool
-) -> None:
+def _show(run: Run, answers: pd.DataFrame, order: np.ndarray, view: str, searchable: bool) -> None:
+    workspace = run.workspace
     sample_ids = answers["sample_id"]
     row = int(np.flatnonzero(sample_ids == selection.image())[0])
-    if row not in order:
+    listed = bool((order == row).any())
+    if not listed:
         # Its own link opens an image whatever the filters let through.
         order = np.array([row])
     place = int(np.flatnonzero(order == row)[0])
@@ -72,9 +73,14 @@ def _show(
     picture_slot, facts = st.columns([3, 2], gap="medium")
     with picture_slot:
         slot = st.container()
+        with st.container():
+            read = partial(pixels, workspace, sample["sample_id"])
+            shown = overlay.control(run, sample["sample_id"], read)
         if len(views) > 1:
             st.session_state.setdefault(VIEW, view)
             view = st.segmented_control("Channel", views, key=VIEW, required=True) or view
+        if not listed:
+            st.caption("The filters leave this image out; it is shown since the link names it.")
         near = (
             order[place + 1 : place + 1 + AHEAD].tolist()
             + order[max(0, place - 1) : place].tolist()
@@ -95,6 +101,8 @@ def _show(
                 total=len(order),
                 label="Image of this selection",
                 preload=[image_url(workspace, sample_ids.iloc[at], view) for at in near],
+                listed=listed,
+                overlay=shown,
             )
             if event.closed:
                 selection.open_image(None)
@@ -145,10 +153,10 @@ def _facts(workspace: Workspace, sample: pd.Series, searchable: bool) -> None:
             disabled=not searchable,
             help=None if searchable else "This run has no embedding yet.",
         )
-        looks = st.button("Where the model looks", icon=":material/center_focus_strong:")
+        maps = st.button("Occlusion maps", icon=":material/center_focus_strong:")
         there = st.button("Show on the dataset page", icon=":material/photo_library:")
-    if similar or looks or there:
-        page = "similarity" if similar else "occlusion" if looks else "dataset"
+    if similar or maps or there:
+        page = "similarity" if similar else "occlusion" if maps else "dataset"
         st.session_state[LEAVING] = (page, sample["sample_id"])
         st.rerun()
 

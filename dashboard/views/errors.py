@@ -304,7 +304,7 @@ def show_opened(found: np.ndarray, channel: str) -> None:
     if sample_id is None:
         return
     if (answers["sample_id"] == sample_id).any():
-        opened.open_dialog(workspace, answers, found, channel, searchable)
+        opened.open_dialog(run, answers, found, channel, searchable)
         return
     with messages:
         notice(

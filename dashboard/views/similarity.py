@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -11,12 +13,13 @@ from dashboard import (
     embedding_data,
     embedding_facts,
     neighbourhoods,
+    overlay,
     picked,
     selection,
     similar,
     uploads,
 )
-from dashboard.images import image_url
+from dashboard.images import image_url, pixels
 from dashboard.neighbourhoods import Found
 from dashboard.uploads import Upload
 from dashboard.widgets import messages, number
@@ -53,21 +56,27 @@ def show_sample() -> None:
     place = int(places[0]) if len(places) else 0
     views = workspace.dataset.views
     near = [order[at] for at in (place + 1, place + 2, place - 1) if 0 <= at < len(order)]
-    event = viewer(
-        Picture(
-            image_url(workspace, sample["sample_id"], views[0]),
-            int(sample["width"]),
-            int(sample["height"]),
-            alt=f"The query: {sample['split']} image of class {sample['label']}",
-        ),
-        key="similarity_query",
-        index=place,
-        total=len(order),
-        label="The query",
-        height=300,
-        preload=[image_url(workspace, table["sample_id"].iloc[at], views[0]) for at in near],
-        closable=False,
-    )
+    slot = st.container()
+    with st.container():
+        read = partial(pixels, workspace, sample["sample_id"])
+        shown = overlay.control(run, sample["sample_id"], read)
+    with slot:
+        event = viewer(
+            Picture(
+                image_url(workspace, sample["sample_id"], views[0]),
+                int(sample["width"]),
+                int(sample["height"]),
+                alt=f"The query: {sample['split']} image of class {sample['label']}",
+            ),
+            key="similarity_query",
+            index=place,
+            total=len(order),
+            label="The query",
+            height=300,
+            preload=[image_url(workspace, table["sample_id"].iloc[at], views[0]) for at in near],
+            closable=False,
+            overlay=shown,
+        )
     if event.moved:
         step = 1 if event.moved == "next" else -1
         selection.open_image(str(table["sample_id"].iloc[int(order[place + step])]))
@@ -99,7 +108,7 @@ def show_sample() -> None:
             },
         )
         st.button(
-            "Where the model looks",
+            "Occlusion maps",
             key="similarity_occlusion",
             icon=":material/center_focus_strong:",
             type="tertiary",
@@ -135,15 +144,20 @@ def show_map_button(rows: np.ndarray) -> None:
 def show_upload(shown: Upload) -> None:
     """The query, an upload: large, and what its neighbours are."""
     height, width = shown.image.shape[:2]
-    viewer(
-        Picture(shown.src, width, height, alt=f"The upload {shown.name}"),
-        key="similarity_upload_viewer",
-        index=0,
-        total=1,
-        label="The query",
-        height=300,
-        closable=False,
-    )
+    slot = st.container()
+    with st.container():
+        laid = overlay.control(run, None, lambda: shown.image)
+    with slot:
+        viewer(
+            Picture(shown.src, width, height, alt=f"The upload {shown.name}"),
+            key="similarity_upload_viewer",
+            index=0,
+            total=1,
+            label="The query",
+            height=300,
+            closable=False,
+            overlay=laid,
+        )
     counts = picked.tally(table, found.rows)
     told = ", ".join(f"{plain(str(name))} ({n:,})" for name, n in counts.head(6).items())
     st.markdown(f"**{plain(shown.name)}**")

@@ -24,15 +24,18 @@ def define(name: str, *parts: str) -> ComponentRenderer:
 
     Args:
         name: Stem of the widget's ``.js`` and ``.css`` files beside this module.
-        *parts: Stems of further ``.js`` files to join in front of the widget's own.
+        *parts: Stems of further ``.js`` files to join in front of the widget's own; a ``.css``
+            file of that name, where there is one, comes along.
 
     Returns:
         What mounts it; pass it to :func:`mount`.
     """
+    stems = ("common", *parts, name)
+    styles = [f"{stem}.css" for stem in stems if (_FOLDER / f"{stem}.css").exists()]
     return st.components.v2.component(
         f"centauro_{name}",
-        js=_joined(*(f"{stem}.js" for stem in ("common", *parts, name))),
-        css=_joined("common.css", f"{name}.css"),
+        js=_joined(*(f"{stem}.js" for stem in stems)),
+        css=_joined(*styles),
     )
 
 

@@ -13,10 +13,7 @@ function createOcclusion(root, link) {
   const play = make("button", { type: "button", class: "button play" });
   const reset = make("button", { type: "button", class: "button" }, "Reset");
   reset.title = "Stop, and show the whole maps again";
-  const slider = make("input", { type: "range", min: "0", max: "100", step: "5", value: "100" });
-  const share = make("output");
-  const mixing = make("label", { class: "mixing" }, "Map opacity", slider, share);
-  const bar = make("div", { class: "bar" }, stepper.element, play, reset, mixing);
+  const bar = make("div", { class: "bar" }, stepper.element, play, reset, makeMixing(root, 100));
 
   const board = make("div", {
     class: "board",
@@ -200,14 +197,8 @@ function createOcclusion(root, link) {
     else player.play();
   }
 
-  function mix() {
-    root.style.setProperty("--opacity", slider.value / 100);
-    share.textContent = `${slider.value} %`;
-  }
-
   play.onclick = toggle;
   reset.onclick = () => player.reset();
-  slider.oninput = mix;
 
   const watcher = new ResizeObserver(() => data && layout());
   watcher.observe(root);
@@ -283,7 +274,6 @@ function createOcclusion(root, link) {
     if (before && before.revealed !== data.revealed) root.scrollIntoView({ block: "nearest" });
   }
 
-  mix();
   showPlayer();
 
   return {

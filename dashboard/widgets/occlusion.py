@@ -24,9 +24,12 @@ Kind = Literal["probability", "difference", "relative"]
 LEAST_DIFFERENCE: Final = 0.01
 """Where the scale of differences ends at the least: below it rounding would look like structure."""
 
+PARTS: Final = ("occlusion_drawing", "occlusion_parts")
+"""What a widget that paints maps is made of besides its own files; see ``define``."""
+
 _SEQUENTIAL: Final = [colour for _, colour in get_colorscale(SEQUENTIAL)]
 
-_render = define("occlusion", "occlusion_drawing", "occlusion_parts")
+_render = define("occlusion", *PARTS)
 
 
 @dataclass(frozen=True)
@@ -114,39 +117,17 @@ def occlusion_maps(
         ValueError: A map has not one value a position, the patch or the stride is no whole number
             of pixels, the scale has no extent, or ``clean`` is no probability.
     """
-    shape = _shape(width, height, patch, stride)
-    _check(panels, shape, clean, scale)
+    data = map_data(width, height, panels, patch=patch, stride=stride, clean=clean, scale=scale)
     event = pending(key)
-    low, high = scale
     mount(
         _render,
         key=key,
         data={
+            **data,
             "src": src,
-            "image_width": width,
-            "image_height": height,
             "pixelated": pixelated,
             "label": label,
-            "rows": shape[0],
-            "columns": shape[1],
-            "patch": patch,
-            "stride": stride,
-            "clean": None if clean is None else float(clean),
             "hidden": hidden,
-            "panels": [
-                {
-                    "title": panel.title,
-                    "kind": panel.kind,
-                    "note": panel.note,
-                    "values": _base64(panel.values),
-                }
-                for panel in panels
-            ],
-            "scales": {
-                "probability": {"low": float(low), "high": float(high), "colours": _SEQUENTIAL},
-                "difference": _differences(panels),
-                "relative": {"low": 0.0, "high": 1.0, "colours": _SEQUENTIAL},
-            },
             "index": index,
             "total": total,
             "revealed": revealed,
@@ -159,7 +140,59 @@ def occlusion_maps(
         moved = "previous"
     elif action == "next" and index < total - 1:
         moved = "next"
-    return OcclusionEvent(picked=_picked(event, shape), moved=moved)
+    return OcclusionEvent(picked=_picked(event, (data["rows"], data["columns"])), moved=moved)
+
+
+def map_data(
+    width: int,
+    height: int,
+    panels: Sequence[Panel],
+    *,
+    patch: int | None,
+    stride: int,
+    clean: float | None,
+    scale: tuple[float, float],
+) -> dict[str, Any]:
+    """What ``occlusion_drawing.js`` needs to paint maps and to read them.
+
+    Args:
+        width: Of the image that the model read, in pixels.
+        height: Likewise.
+        panels: The maps.
+        patch: As for :func:`occlusion_maps`, and so the rest.
+        stride: Pixels from one position to the next.
+        clean: Probability without a patch.
+        scale: Probabilities that the first and the last colour stand for.
+
+    Raises:
+        ValueError: As for :func:`occlusion_maps`.
+    """
+    shape = _shape(width, height, patch, stride)
+    _check(panels, shape, clean, scale)
+    low, high = scale
+    return {
+        "image_width": width,
+        "image_height": height,
+        "rows": shape[0],
+        "columns": shape[1],
+        "patch": patch,
+        "stride": stride,
+        "clean": None if clean is None else float(clean),
+        "panels": [
+            {
+                "title": panel.title,
+                "kind": panel.kind,
+                "note": panel.note,
+                "values": _base64(panel.values),
+            }
+            for panel in panels
+        ],
+        "scales": {
+            "probability": {"low": float(low), "high": float(high), "colours": _SEQUENTIAL},
+            "difference": _differences(panels),
+            "relative": {"low": 0.0, "high": 1.0, "colours": _SEQUENTIAL},
+        },
+    }
 
 
 def _shape(width: int, height: int, patch: int | None, stride: int) -> tuple[int, int]:

@@ -1,4 +1,5 @@
-// Places, colours and words of the occlusion maps; joined in front of occlusion.js.
+// Places, colours and words of the occlusion maps; joined in front of the widgets
+// that paint them.
 
 const SHADES = 256; // of a scale
 const UNITS = {

@@ -1,4 +1,5 @@
-// Parts of the occlusion maps that keep a state of their own; joined in front of occlusion.js.
+// Parts of the occlusion maps that keep a state of their own; joined in front of the widgets
+// that paint them.
 
 const QUICKEST = 60; // positions a second, while that takes less than LONGEST
 const SECONDS = 7; // that a small grid takes
@@ -36,9 +37,22 @@ function makePanel(isMap) {
   return { element, title, image, canvas, lost, mark, picture, stage, note };
 }
 
+/** A slider for the opacity of maps, in per cent; `root` gets it as `--opacity`. */
+function makeMixing(root, value, changed = () => {}) {
+  const slider = make("input", { type: "range", min: "0", max: "100", step: "5", value });
+  const share = make("output");
+  slider.oninput = () => {
+    root.style.setProperty("--opacity", slider.value / 100);
+    share.textContent = `${slider.value} %`;
+    changed(Number(slider.value));
+  };
+  slider.oninput();
+  return make("label", { class: "mixing" }, "Map opacity", slider, share);
+}
+
 /** A colour bar: what it measures, the colours, round numbers; the clean probability if given. */
 function makeScale(kind) {
-  const unit = make("span", { class: "unit" }, UNITS[kind]);
+  const unit = make("span", { class: "unit" });
   const clean = make("span", { class: "clean" });
   const gradient = make("canvas", { width: SHADES, height: "1", "aria-hidden": "true" });
   const pointer = make("div", { class: "pointer" });
@@ -47,8 +61,10 @@ function makeScale(kind) {
   element.dataset.kind = kind;
   return {
     element,
-    update({ low, high, shades }, value) {
+    /** `value` is the clean probability; `says` stands in place of what is measured. */
+    update({ low, high, shades }, value, says) {
       paintBar(gradient, shades);
+      unit.textContent = says ?? UNITS[kind];
       const where = (at) => 100 * clamp((at - low) / (high - low), 0, 1);
       const { ticks, digits } = ticksOf(low, high);
       for (const old of strip.querySelectorAll(".tick")) old.remove();

@@ -29,12 +29,14 @@ function createViewer(root, link) {
   const lost = make("div", { class: "lost", hidden: "" }, "This image cannot be shown.");
   const region = make("div", { class: "region" });
   const cross = make("div", { class: "cross" });
-  const picture = make("div", { class: "picture" }, image, lost, region, cross);
+  const overlay = makeOverlay(root);
+  const shown = [image, overlay.canvas, lost, overlay.mark, region, cross];
+  const picture = make("div", { class: "picture" }, ...shown);
   const stage = make("div", { class: "stage" }, picture);
   const readout = make("span", { class: "readout", "aria-live": "polite" });
   const help = make("span", { class: "help" });
   const foot = make("div", { class: "foot" }, readout, help);
-  root.append(bar, stage, foot);
+  root.append(bar, stage, overlay.element, foot);
   root.tabIndex = -1;
 
   const opener = deepActive();
@@ -127,6 +129,15 @@ function createViewer(root, link) {
     };
   }
 
+  function share(event) {
+    const box = picture.getBoundingClientRect();
+    const along = (from, size) => clamp(from / size, 0, 1);
+    return {
+      x: along(event.clientX - box.left, box.width),
+      y: along(event.clientY - box.top, box.height),
+    };
+  }
+
   function span(a, b) {
     return [Math.min(a.x, b.x), Math.min(a.y, b.y), Math.max(a.x, b.x) + 1, Math.max(a.y, b.y) + 1];
   }
@@ -145,6 +156,7 @@ function createViewer(root, link) {
     paint();
   };
   picture.onpointermove = (event) => {
+    overlay.point(share(event));
     if (!data.picker) return;
     at = pixel(event);
     if (dragging) chosen = span(corner, at);
@@ -162,6 +174,7 @@ function createViewer(root, link) {
   };
   picture.onpointerleave = () => {
     if (dragging) return;
+    overlay.point(null);
     at = null;
     paint();
   };
@@ -171,6 +184,7 @@ function createViewer(root, link) {
     setZoom(zoom * (event.deltaY < 0 ? 1.25 : 0.8));
   };
   stage.onblur = () => {
+    overlay.point(null);
     at = null;
     paint();
   };
@@ -188,6 +202,7 @@ function createViewer(root, link) {
         y: clamp(from.y + step[1], 0, data.image_height - 1),
       };
       if (corner) chosen = span(corner, at);
+      overlay.point({ x: (at.x + 0.5) / data.image_width, y: (at.y + 0.5) / data.image_height });
     } else if (event.key === "Enter" && at) {
       chosen = span(corner ?? at, at);
       tell();
@@ -225,17 +240,29 @@ function createViewer(root, link) {
   watcher.observe(root);
 
   let wanted = null;
+  let here = false; // whether the picture that is wanted is on screen
   async function show(src) {
-    if (wanted === src) return;
+    if (wanted === src) {
+      if (here) showMap();
+      return;
+    }
     wanted = src;
+    here = false;
     // The old picture stands until the new one is ready, so that nothing flashes.
     const loading = new Image();
     loading.src = src;
     const ready = await loading.decode().then(() => true, () => false);
     if (wanted !== src) return;
-    lost.hidden = ready;
+    lost.hidden = here = ready;
     if (ready) image.src = src;
+    showMap();
     for (const ahead of data.preload) new Image().src = ahead;
+  }
+
+  /** The map goes and comes with its picture: it never lies over another one. */
+  function showMap() {
+    overlay.show(here ? data.overlay : null);
+    picture.classList.toggle("mapped", here && data.overlay !== null);
   }
 
   return {
@@ -254,7 +281,9 @@ function createViewer(root, link) {
       name.textContent = name.title = update.title;
       const place = update.index + 1;
       const total = update.total.toLocaleString("en");
-      position.textContent = `${place.toLocaleString("en")} of ${total}`;
+      position.textContent = update.listed
+        ? `${place.toLocaleString("en")} of ${total}`
+        : "not in the list";
       previous.disabled = update.index <= 0;
       next.disabled = update.index >= update.total - 1;
       root.setAttribute("role", "group");

@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from dashboard.widgets.component import define, mount, pending
+from dashboard.widgets.occlusion import PARTS, Panel, map_data
 
 Region = tuple[int, int, int, int]
 """Part of an image in its own pixels: x0, y0, x1, y1, where x1 and y1 are the first beyond."""
@@ -14,7 +17,7 @@ Region = tuple[int, int, int, int]
 SMALL = 128
 """Longer side, in pixels, up to which an image is scaled without smoothing."""
 
-_render = define("viewer")
+_render = define("viewer", *PARTS, "viewer_overlay")
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,31 @@ class Picture:
     height: int
     alt: str
     title: str = ""
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """An occlusion map to lay over a picture.
+
+    Attributes:
+        values: float32 (rows, columns): the probability with the patch at each position.
+        width: Of the image that the model read, in pixels; the map covers the whole picture.
+        height: Likewise.
+        patch: Side of the patch, in those pixels.
+        stride: Pixels from one position to the next.
+        clean: Probability without a patch.
+        scale: Probabilities that the first and the last colour stand for.
+        says: What the values are: ``Probability of 7 with the patch there``.
+    """
+
+    values: np.ndarray
+    width: int
+    height: int
+    patch: int
+    stride: int
+    clean: float
+    scale: tuple[float, float]
+    says: str
 
 
 @dataclass(frozen=True)
@@ -65,6 +93,8 @@ def viewer(
     height: int = 440,
     preload: Sequence[str] = (),
     closable: bool = True,
+    listed: bool = True,
+    overlay: Overlay | None = None,
 ) -> ViewerEvent:
     """Shows one image of a list, scaled to fit; small images stay sharp.
 
@@ -82,10 +112,16 @@ def viewer(
         height: Height of the picture's place on screen, in pixels.
         preload: URLs of images that are likely next.
         closable: Whether it can be closed; False where it is the page's own picture.
+        listed: Whether the image is one of the list; if not, no place in it is told.
+        overlay: A map over the picture, read where the pointer is; its opacity is the user's and
+            stays from image to image.
 
     Returns:
         What the user did. It asks for another image or to be closed; the caller does so at once:
         Streamlit may break the run off at its next command, and the event with it.
+
+    Raises:
+        ValueError: The overlay is no map of such an image.
     """
     event = pending(key)
     action = event.get("action")
@@ -109,6 +145,8 @@ def viewer(
             "preload": list(preload),
             "closable": closable,
             "closing": action == "close",
+            "listed": listed,
+            "overlay": _told(overlay),
         },
     )
     moved: Literal["previous", "next"] | None = None
@@ -123,6 +161,21 @@ def viewer(
         region=after,
         changed=picker and after != region,
     )
+
+
+def _told(overlay: Overlay | None) -> dict[str, Any] | None:
+    if overlay is None:
+        return None
+    data = map_data(
+        overlay.width,
+        overlay.height,
+        [Panel("Probability", overlay.values, "probability")],
+        patch=overlay.patch,
+        stride=overlay.stride,
+        clean=overlay.clean,
+        scale=overlay.scale,
+    )
+    return {**data, "says": overlay.says}
 
 
 def _apply(before: Region | None, event: Mapping[str, Any], picture: Picture) -> Region | None:
