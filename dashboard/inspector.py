@@ -13,6 +13,7 @@ from cache import Run, Workspace
 from dashboard import data, embedding_data, overlay, selection
 from dashboard.filters import View, meta_label
 from dashboard.images import image_url, pixels
+from dashboard.overlay import Laid
 from dashboard.widgets import number
 from dashboard.widgets.colours import verdict
 from dashboard.widgets.messages import notice, plain, told
@@ -56,7 +57,7 @@ def show_open_image(
     walk = listed if len(places) else np.array([sample_id])
     index = int(places[0]) if len(places) else 0
     with st.container(border=True):
-        region = _draw(workspace, sample, walk, index, view, listed=bool(len(places)))
+        region, laid = _draw(workspace, sample, walk, index, view, listed=bool(len(places)))
         if not len(places):
             st.caption("The filters leave this image out; it is shown since the link names it.")
         facts, numbers = st.grid(2, min_column_width=360), st.container()
@@ -66,6 +67,8 @@ def show_open_image(
                 _show_ways(workspace, sample)
         with numbers, told():
             _show_numbers(workspace, sample, region, view)
+    if laid.complete():
+        st.rerun()
 
 
 def region_table(
@@ -111,18 +114,18 @@ def _draw(
     index: int,
     view: View,
     listed: bool,
-) -> Region | None:
+) -> tuple[Region | None, Laid]:
     """Draw the viewer and do what the user asks of it."""
     width, height = int(sample["width"]), int(sample["height"])
     label, sample_id = str(sample["label"]), str(sample["sample_id"])
     channel = f", {view.channel}" if len(workspace.dataset.views) > 1 else ""
     near = [place for place in (index + 1, index - 1) if 0 <= place < len(walk)]
     slot = st.container()
-    shown = None
+    laid = Laid()
     if workspace.runs():
         with st.container():
             read = partial(pixels, workspace, sample_id)
-            shown = overlay.control(selection.run(), sample_id, read)
+            laid = overlay.control(selection.run(), sample_id, read)
     with slot:
         event = viewer(
             Picture(
@@ -140,7 +143,7 @@ def _draw(
             region=parse_region(st.query_params.get(REGION), width, height),
             preload=[image_url(workspace, str(walk[place]), view.channel) for place in near],
             listed=listed,
-            overlay=shown,
+            overlay=laid.overlay,
         )
     if event.changed:
         if event.region is None:
@@ -155,7 +158,7 @@ def _draw(
         step = -1 if event.moved == "previous" else 1
         selection.open_image(str(walk[index + step]))
         st.rerun()
-    return event.region
+    return event.region, laid
 
 
 def _show_facts(workspace: Workspace, samples: pd.DataFrame, sample: pd.Series) -> None:

@@ -75,7 +75,7 @@ def _show(run: Run, answers: pd.DataFrame, order: np.ndarray, view: str, searcha
         slot = st.container()
         with st.container():
             read = partial(pixels, workspace, sample["sample_id"])
-            shown = overlay.control(run, sample["sample_id"], read)
+            laid = overlay.control(run, sample["sample_id"], read)
         if len(views) > 1:
             st.session_state.setdefault(VIEW, view)
             view = st.segmented_control("Channel", views, key=VIEW, required=True) or view
@@ -102,7 +102,7 @@ def _show(run: Run, answers: pd.DataFrame, order: np.ndarray, view: str, searcha
                 label="Image of this selection",
                 preload=[image_url(workspace, sample_ids.iloc[at], view) for at in near],
                 listed=listed,
-                overlay=shown,
+                overlay=laid.overlay,
             )
             if event.closed:
                 selection.open_image(None)
@@ -113,6 +113,8 @@ def _show(run: Run, answers: pd.DataFrame, order: np.ndarray, view: str, searcha
                 _again()
     with facts:
         _facts(workspace, sample, searchable)
+    if laid.complete():
+        _again()
 
 
 def _again() -> None:

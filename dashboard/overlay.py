@@ -10,8 +10,10 @@ from typing import Final
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from cache import Run
+from cache.errors import CentauroError
 from cache.occlusion import Occlusion, occlusions
 from dashboard import data, live, occluding
 from dashboard.occluding import Fill
@@ -27,9 +29,15 @@ LARGEST: Final = 64
 SECONDS: Final = 3.0
 """How long such a map is refined at the most."""
 
+AT_ONCE: Final = 0.3
+"""Seconds that the map before may have taken for the next one to come with its picture."""
+
 FILL: Final[Fill] = "black"
 
 _KEPT = "overlay_kept"
+_MADE = "overlay_made"
+_PACE = "overlay_pace"
+_MOST_MADE = 200
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,30 @@ class Look:
         )
 
 
-def control(run: Run, sample_id: str | None, read: Callable[[], np.ndarray]) -> Overlay | None:
+@dataclass(frozen=True)
+class Laid:
+    """What the switch says.
+
+    Attributes:
+        overlay: What to lay over the picture; None where that is off, or there is no map yet.
+        compute: Makes the map that is still to come; None where there is none to wait for.
+    """
+
+    overlay: Overlay | None = None
+    compute: Callable[[], None] | None = None
+
+    def complete(self) -> bool:
+        """Wait for the map: whether there was one to wait for, so that the page must run again.
+
+        Call it last, when picture and all else are on screen.
+        """
+        if self.compute is None:
+            return False
+        self.compute()
+        return True
+
+
+def control(run: Run, name: str, read: Callable[[], np.ndarray]) -> Laid:
     """Draw the switch for the map and what there is to say of it.
 
     Draw it at a place of the page that stays the same: the switch is bound to the URL. Its state
@@ -89,12 +120,9 @@ def control(run: Run, sample_id: str | None, read: Callable[[], np.ndarray]) -> 
 
     Args:
         run: Whose model.
-        sample_id: The image on show; None for one that is no sample.
+        name: ``sample_id`` of the image on show, or the id of an upload.
         read: Gives its pixels (height, width, channels) as the dataset has them. Called only where
             a map has to be computed.
-
-    Returns:
-        What to lay over the picture: None where it is off or there is no map.
     """
     if LOOKS not in st.session_state and LOOKS not in st.query_params:
         st.session_state[LOOKS] = st.session_state.get(_KEPT, False)
@@ -110,15 +138,20 @@ def control(run: Run, sample_id: str | None, read: Callable[[], np.ndarray]) -> 
     )
     st.session_state[_KEPT] = wanted
     if not (wanted and trained):
-        return None
-    with told():
-        look = kept(run, sample_id) if sample_id is not None else None
+        return Laid()
+    place = st.empty()
+    with place, told():
+        look = kept(run, name) or _made(run, name)
         if look is None:
-            look = _computed(run, read)
-        if look is not None:
+            if st.session_state.setdefault(_PACE, {}).get(_of(run), np.inf) > AT_ONCE:
+                return Laid(compute=lambda: _make(run, name, read, place))
+            _make(run, name, read, place)
+            look = _made(run, name)
+        if isinstance(look, Look):
             st.caption(look.caption)
-            return look.overlay
-    return None
+            return Laid(look.overlay)
+        st.caption(look or "")
+    return Laid()
 
 
 def kept(run: Run, sample_id: str) -> Look | None:
@@ -133,9 +166,9 @@ def kept(run: Run, sample_id: str) -> Look | None:
         if not artefact.exists or data.made_anew(run.workspace, artefact) is not None:
             continue
         mapped = _mapped(str(artefact.folder), artefact.manifest.fingerprint, occlusion)
-        if sample_id not in mapped.index:
+        place = int(mapped.index.get_indexer(pd.Index([sample_id]))[0])
+        if place < 0:
             continue
-        place = int(mapped.index.get_loc(sample_id))
         answer = mapped.iloc[place]
         document = occlusion.document("exact")
         classes = run.workspace.dataset.classes
@@ -191,20 +224,34 @@ def computed(run: Run, pixels: np.ndarray) -> Look | None:
     )
 
 
-def _computed(run: Run, read: Callable[[], np.ndarray]) -> Look | None:
-    """The map computed now, and if there is none, why not."""
+def _of(run: Run) -> tuple[str, str]:
+    artefact = run.artefact("train")
+    return str(artefact.folder), artefact.manifest.fingerprint
+
+
+def _made(run: Run, name: str) -> Look | str | None:
+    """The map computed in this session, or in Markdown why there is none; None: not tried yet."""
+    made: dict[object, Look | str] = st.session_state.setdefault(_MADE, {})
+    return made.get((*_of(run), name))
+
+
+def _make(run: Run, name: str, read: Callable[[], np.ndarray], place: DeltaGenerator) -> None:
+    """Compute a map and keep it, or why there is none."""
+    started = time.monotonic()
+    found: Look | str | None
     try:
-        with st.spinner("Hiding each place of the image …"):
-            look = computed(run, read())
-    except ValueError as error:
-        st.caption(plain(str(error)))
-        return None
-    if look is None:
-        st.caption(
-            "The cache has no map of this image, and for images as large as this model's one takes "
-            "a while: the page **Occlusion** computes it."
-        )
-    return look
+        with place, st.spinner("Hiding each place of the image …"):
+            found = computed(run, read())
+    except (CentauroError, ValueError) as error:
+        found = plain(str(error))
+    made: dict[object, Look | str] = st.session_state.setdefault(_MADE, {})
+    made[(*_of(run), name)] = found or (
+        "The cache has no map of this image, and for images as large as this model's one takes a "
+        "while: the page **Occlusion** computes it."
+    )
+    for oldest in list(made)[:-_MOST_MADE]:
+        del made[oldest]
+    st.session_state[_PACE][_of(run)] = time.monotonic() - started
 
 
 def _in_words(fill: float | list[float] | str) -> str:

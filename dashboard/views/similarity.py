@@ -21,6 +21,7 @@ from dashboard import (
 )
 from dashboard.images import image_url, pixels
 from dashboard.neighbourhoods import Found
+from dashboard.overlay import Laid
 from dashboard.uploads import Upload
 from dashboard.widgets import messages, number
 from dashboard.widgets.colours import verdict
@@ -48,7 +49,7 @@ def show_on_map(rows: np.ndarray, said: str) -> None:
     selection.go("embeddings")
 
 
-def show_sample() -> None:
+def show_sample() -> Laid:
     """The query, a sample: large, with what is known of it and the ways on."""
     sample = table.iloc[row]
     places = np.flatnonzero(queries == row)
@@ -59,7 +60,7 @@ def show_sample() -> None:
     slot = st.container()
     with st.container():
         read = partial(pixels, workspace, sample["sample_id"])
-        shown = overlay.control(run, sample["sample_id"], read)
+        laid = overlay.control(run, sample["sample_id"], read)
     with slot:
         event = viewer(
             Picture(
@@ -75,7 +76,7 @@ def show_sample() -> None:
             height=300,
             preload=[image_url(workspace, table["sample_id"].iloc[at], views[0]) for at in near],
             closable=False,
-            overlay=shown,
+            overlay=laid.overlay,
         )
     if event.moved:
         step = 1 if event.moved == "next" else -1
@@ -126,6 +127,7 @@ def show_sample() -> None:
             args=("dataset",),
             kwargs={"image": sample["sample_id"]},
         )
+    return laid
 
 
 def show_map_button(rows: np.ndarray) -> None:
@@ -141,12 +143,12 @@ def show_map_button(rows: np.ndarray) -> None:
     )
 
 
-def show_upload(shown: Upload) -> None:
+def show_upload(shown: Upload) -> Laid:
     """The query, an upload: large, and what its neighbours are."""
     height, width = shown.image.shape[:2]
     slot = st.container()
     with st.container():
-        laid = overlay.control(run, None, lambda: shown.image)
+        laid = overlay.control(run, shown.id, lambda: shown.image)
     with slot:
         viewer(
             Picture(shown.src, width, height, alt=f"The upload {shown.name}"),
@@ -156,7 +158,7 @@ def show_upload(shown: Upload) -> None:
             label="The query",
             height=300,
             closable=False,
-            overlay=laid,
+            overlay=laid.overlay,
         )
     counts = picked.tally(table, found.rows)
     told = ", ".join(f"{plain(str(name))} ({n:,})" for name, n in counts.head(6).items())
@@ -167,6 +169,7 @@ def show_upload(shown: Upload) -> None:
         "map it stands amid its neighbours."
     )
     show_map_button(found.rows)
+    return laid
 
 
 st.title("Similarity", anchor=False)
@@ -213,10 +216,7 @@ with headline:
     embedding_facts.show_origin(embedding)
 
 with left:
-    if upload is None:
-        show_sample()
-    else:
-        show_upload(upload)
+    laid = show_sample() if upload is None else show_upload(upload)
     uploads.choose(workspace, "similarity_uploads_gallery")
 with grid.cell(column_span=2):
     shown = (embedding, *asked.others)
@@ -242,3 +242,5 @@ with grid.cell(column_span=2):
                     small=len(shown) > 1,
                 )
     st.caption(similar.caption(embedding, found))
+if laid.complete():
+    st.rerun()

@@ -319,6 +319,6 @@ function createViewer(root, link) {
 function usesKeys(element) {
   if (!(element instanceof Element)) return false;
   const roles = ["listbox", "grid", "application", "slider", "tab", "radio", "combobox", "menu"];
-  const own = ["input", "textarea", "select", "[contenteditable=true]"];
+  const own = ["input:not([type=checkbox])", "textarea", "select", "[contenteditable=true]"];
   return Boolean(element.closest([...own, ...roles.map((role) => `[role=${role}]`)].join()));
 }
