@@ -14,7 +14,7 @@ import streamlit as st
 from dashboard.widgets.gallery import Tile, gallery, page_of
 from dashboard.widgets.matrix import MatrixSelection, confusion
 from dashboard.widgets.occlusion import Panel, occlusion_maps
-from dashboard.widgets.viewer import Picture, viewer
+from dashboard.widgets.viewer import Overlay, Picture, viewer
 from pipelines.methods.pixels import encode
 
 st.set_page_config(page_title="Widgets", layout="wide")
@@ -127,6 +127,11 @@ elif show == "viewer":
         st.rerun()
     large = "large" in st.query_params
     height, width = (900, 1400) if large else (8, 8)
+    laid = None
+    if "map" in st.query_params:
+        # Of a model that reads images half as large.
+        says = f"Probability of {place} with the patch there"
+        laid = Overlay(occlusion_values(place, 4, 4), 4, 4, 1, 1, 0.97, (0.0, 1.0), says)
     event = viewer(
         Picture(picture_url(place, height, width), width, height, f"digit {place}", f"no. {place}"),
         key="viewer",
@@ -135,6 +140,7 @@ elif show == "viewer":
         picker=True,
         region=st.session_state.get("region"),
         preload=[picture_url(place + 1, height, width)],
+        overlay=laid,
     )
     st.session_state["region"] = event.region
     if event.closed:

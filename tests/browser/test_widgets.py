@@ -349,6 +349,36 @@ class TestViewer:
         says(page, "region: (1, 1, 3, 3)")
         says(page, "place: 2")
 
+    def test_a_map_lies_over_the_picture(self, visit: Any, address: str) -> None:
+        page = visit(f"{address}/?show=viewer&map=1")
+        overlay = page.locator("canvas.overlay")
+        expect(overlay).to_be_visible(timeout=PATIENCE)
+        expect(overlay).to_have_css("opacity", "0.6")
+        box = page.locator(".picture").bounding_box()
+        assert box is not None
+        pixel = box["width"] / 8
+        page.mouse.move(box["x"] + 2.5 * pixel, box["y"] + 5.5 * pixel)
+        reading = page.locator(".reading")
+        expect(reading).to_have_text(
+            re.compile(r"Patch at row 2, column 1: probability 0\.\d\d; without a patch 0\.97")
+        )
+        patch = page.locator(".patch").bounding_box()
+        assert patch is not None
+        assert patch["x"] == pytest.approx(box["x"] + 2 * pixel, abs=0.1)
+        assert patch["width"] == pytest.approx(2 * pixel, abs=0.1)
+        painted = overlay.evaluate(
+            "canvas => [...canvas.getContext('2d').getImageData(3, 5, 1, 1).data].slice(0, 3)"
+        )
+        assert painted[2] > painted[0], "a low value has the first colours of the scale"
+        expect(page.get_by_text("Probability of 2 with the patch there")).to_be_visible()
+        before = overlay.get_attribute("aria-label")
+        page.get_by_label("Map opacity").fill("35")
+        page.get_by_role("button", name="Next image").click()
+        expect(page.get_by_text("Probability of 3 with the patch there")).to_be_visible()
+        assert overlay.get_attribute("aria-label") != before
+        expect(overlay).to_have_css("opacity", "0.35")
+        expect(reading).to_have_text("Point at the picture to read the map.")
+
     def test_it_zooms_and_a_large_image_is_smooth(self, visit: Any, address: str) -> None:
         page = visit(f"{address}/?show=viewer&large=1", width=800)
         image = page.get_by_role("img", name="digit 2")

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
+
+from dashboard.widgets.viewer import Overlay
 
 
 def script() -> None:
@@ -19,6 +23,7 @@ def script() -> None:
         total=3,
         picker=st.session_state.get("picker", True),
         region=st.session_state.get("region"),
+        overlay=st.session_state.get("overlay"),
     )
     st.session_state["region"] = st.session_state["event"].region
 
@@ -83,3 +88,14 @@ def test_only_small_images_are_scaled_without_smoothing(at: AppTest, shown: Any)
     assert shown(at, "v")["pixelated"]
     at.session_state["side"] = 224
     assert not shown(at.run(), "v")["pixelated"]
+
+
+def test_a_map_over_the_picture_has_its_own_pixels(at: AppTest, shown: Any) -> None:
+    assert shown(at, "v")["overlay"] is None
+    laid = Overlay(np.full((2, 3), 0.5, np.float32), 6, 4, 3, 2, 0.9, (0.4, 0.9), "What it is")
+    at.session_state["overlay"] = laid
+    told = shown(at.run(), "v")["overlay"]
+    assert (told["image_width"], told["image_height"], told["columns"]) == (6, 4, 3)
+    assert (told["says"], told["panels"][0]["kind"]) == ("What it is", "probability")
+    at.session_state["overlay"] = dataclasses.replace(laid, stride=1)
+    assert "one value a position, here shape=(4, 6)" in at.run().exception[0].message
