@@ -156,6 +156,7 @@ def spread_figure(table: pd.DataFrame, names: list[str], measure: str) -> go.Fig
         measure: Key of ``MEASURES``.
     """
     figure = go.Figure()
+    ends: list[float] = []
     looks = (
         (False, POSITIVE_COLOUR, "maps that are not flat"),
         (True, figures.NEUTRAL, "flat maps"),
@@ -168,6 +169,7 @@ def spread_figure(table: pd.DataFrame, names: list[str], measure: str) -> go.Fig
         low, first, middle, third, high = (
             [float(np.quantile(values[name], share)) for name in there] for share in _QUANTILES
         )
+        ends += [*low, *high]
         figure.add_box(
             y=there,
             lowerfence=low,
@@ -186,7 +188,7 @@ def spread_figure(table: pd.DataFrame, names: list[str], measure: str) -> go.Fig
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(title=MEASURES[measure])
     if measure in _SMALL:
-        ticks = [digit * 10.0**power for power in range(-9, 1) for digit in (1, 3)]
+        ticks = _ticks(min(ends, default=_LEAST), max(ends, default=1.0))
         figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{at:g}" for at in ticks])
     return figure
 
@@ -219,8 +221,16 @@ def _values(table: pd.DataFrame, name: str, measure: str, flat: bool) -> np.ndar
     return np.maximum(values, _LEAST) if measure in _SMALL else values
 
 
+def _ticks(low: float, high: float) -> list[float]:
+    """Round values of a logarithmic axis, a handful between two of them."""
+    first, last = (int(np.floor(np.log10(end))) for end in (low, high))
+    if last - first < 3:
+        return [digit * 10.0**power for power in range(first, last + 1) for digit in (1, 3)]
+    return [10.0**power for power in range(last, first - 1, -((last - first + 3) // 4))]
+
+
 def _tile(run: Run, row: pd.Series, title: str, measure: str) -> Tile:
-    value = f"{row[measure]:.{4 if measure in _SMALL else 2}f}"
+    value = f"{row[measure]:.{4 if measure in _SMALL else 3}f}"
     right = row["label"] == row["predicted"]
     return Tile(
         id=row["sample_id"],

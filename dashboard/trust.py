@@ -121,14 +121,14 @@ def show(question: Question, known: list[Estimator]) -> None:
         return
     estimator, verify = known[0], known[0].verify
     st.markdown(finding(estimator.name, verify))
-    left, right = st.columns([3, 2], gap="medium")
-    with left:
+    with st.grid(2, min_column_width=420):
         st.plotly_chart(
             risk_figure(verify),
             config=figures.CONFIG,
             key="occlusion_risk",
             alt="Mean absolute error of the estimates against the share of them that is trusted",
         )
+        right = st.container()
     with right:
         st.table(shares_table(verify), border="horizontal", hide_index=True)
         st.caption(
