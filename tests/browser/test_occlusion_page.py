@@ -146,6 +146,17 @@ def test_keys_step_through_the_mistakes_and_the_patch_changes_live(page: Page, r
     assert float(told[1]) == pytest.approx(with_patch(run, first, 2, 5, 5)[answer], abs=0.006)
 
 
+def test_a_click_on_a_badly_drawn_map_brings_its_image_into_sight(page: Page) -> None:
+    worst = page.get_by_role("listbox", name="that are worst by Pearson").locator(".tile").first
+    worst.scroll_into_view_if_needed(timeout=LONG)
+    expect(board(page)).not_to_be_in_viewport()
+    sample_id = worst.get_attribute("data-id")
+    assert sample_id is not None
+    worst.click()
+    expect_image(page, sample_id)
+    expect(board(page)).to_be_in_viewport(timeout=PATIENCE)
+
+
 def test_an_upload_goes_the_same_way(page: Page, run: Run) -> None:
     images = run.workspace.images()
     assert images is not None
