@@ -4,12 +4,14 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8501
+# Benchmarked, never used: tf-explain and xplique have an environment of their own.
+PEERS  ?= .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test bench lint format install clean
+.PHONY: help demo serve test bench bench-peers lint format install clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.installed ## Make the workspaces digits and transients, then serve the dashboard
 	@BIN="$(BIN)" PORT="$(PORT)" sh scripts/demo.sh
@@ -24,6 +26,9 @@ test: $(VENV)/.installed-dev ## Run every test, those in a real browser included
 bench: $(VENV)/.installed ## Measure every claim of speed and memory (half an hour)
 	$(BIN)/python -m benchmarks.all
 
+bench-peers: $(PEERS)/.installed ## Measure occlusion maps against tf-explain and xplique
+	$(PEERS)/bin/python -m benchmarks.peers
+
 lint: $(VENV)/.installed-dev ## Check style, types and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -36,8 +41,8 @@ format: $(VENV)/.installed-dev ## Put the code into the common form
 
 install: $(VENV)/.installed ## Make the virtual environment and install what the program needs
 
-clean: ## Remove the virtual environment; the cache stays
-	rm -rf $(VENV)
+clean: ## Remove the virtual environments; the cache stays
+	rm -rf $(VENV) $(PEERS)
 
 $(VENV)/.installed: requirements.txt
 	@PYTHON="$(PYTHON)" sh scripts/prerequisites.sh
@@ -49,4 +54,12 @@ $(VENV)/.installed: requirements.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@touch $@
+
+$(PEERS)/.installed: requirements.txt benchmarks/requirements-peers.txt
+	@PYTHON="$(PYTHON)" sh scripts/prerequisites.sh
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --upgrade pip
+	$(PEERS)/bin/python -m pip install --quiet -r requirements.txt
+	$(PEERS)/bin/python -m pip install --quiet --no-deps -r benchmarks/requirements-peers.txt
 	@touch $@

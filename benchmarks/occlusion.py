@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmarks.common import Row, paired, run, scaled, seconds
 from pipelines.methods.backend import load_tensorflow
+from pipelines.methods.estimating import drawer
 from pipelines.methods.occlusion.engine import Engine, open_engine
 from pipelines.methods.occlusion.patches import Patches
 from pipelines.methods.occlusion.whole import Whole
@@ -38,8 +39,11 @@ ROWS = 7
 
 DEEP = ("ResNet50", "DenseNet121")
 
-# The rows of the peers themselves (tf-explain, xplique), measured in the environment that
-# `make bench-peers` makes, and of the estimator come from modules of their own.
+DRAWN_AT_ONCE = 256
+"""Images that the estimator draws the maps of in a pass."""
+
+# tf-explain and xplique themselves are measured by benchmarks/peers.py, in the environment that
+# `make bench-peers` makes.
 
 
 def rows(size: float, rounds: int) -> list[Row]:
@@ -48,6 +52,7 @@ def rows(size: float, rounds: int) -> list[Row]:
     found: list[Row] = []
     for patch in (3, 7):
         found += _small(scaled(512, size, least=8), patch, rounds)
+    found += _estimated(scaled(512, size, least=8), rounds)
     found.append(_alone(rounds))
     found.append(_blocks(scaled(8, size, least=1), rounds, stride=1 if size >= 1 else 4))
     # Below the full size, a smaller image: the network is the same.
@@ -58,9 +63,9 @@ def rows(size: float, rounds: int) -> list[Row]:
 
 def _small(count: int, patch: int, rounds: int) -> list[Row]:
     """The study's classifier, many images."""
-    model = _hits_cnn()
+    model = hits_cnn()
     engine = open_engine(model, size=patch)
-    images = _images(model, count)
+    images = images_of(model, count)
     few, part = images[:FEW], images[: max(FEW, count // PART)]
     cases = (
         ("tf-explain's way", partial(_list_of_copies, model, engine.patches), few, 500.0),
@@ -79,33 +84,78 @@ def _small(count: int, patch: int, rounds: int) -> list[Row]:
             whole=lambda took, _, share=count / len(some): took * share,  # type: ignore[misc]
         )
         note = f"{len(some)} images of the baseline timed and scaled up"
-        found.append(_row(case, engine, baseline, timed, target, note, some))
+        found.append(row_of(case, engine, baseline, timed, target, note, some))
+    return found
+
+
+def _estimated(count: int, rounds: int) -> list[Row]:
+    """Maps that a network draws of many images, each of the one class that is asked for."""
+    from pipelines.models.estimators import map_estimator
+
+    model = hits_cnn()
+    engine, images = open_engine(model), images_of(model, count)
+    shape, classes = images.shape[1:], model.outputs[0].shape[-1]
+    draw = drawer(map_estimator(shape, classes, classifier=model))
+    parts = [images[start : start + DRAWN_AT_ONCE] for start in range(0, count, DRAWN_AT_ONCE)]
+
+    def draw_all() -> np.ndarray:
+        return np.concatenate([draw(part, np.zeros(len(part), np.int32)) for part in parts])
+
+    cases: tuple[tuple[str, Maps, np.ndarray, float | None], ...] = (
+        ("the study's loop", partial(_tens, model, engine.patches), images[:1], 300.0),
+        ("the exact engine", _ready(engine), images, None),
+    )
+    found = []
+    for baseline, theirs, some, target in cases:
+        draw_all(), theirs(some[:1])
+        timed = paired(
+            draw_all,
+            partial(theirs, some),
+            rounds,
+            whole=lambda took, _, share=count / len(some): took * share,  # type: ignore[misc]
+        )
+        notes = [f"{1000 * timed.seconds / count:.3g} ms an image", "drawn, so not equal"]
+        if len(some) < count:
+            notes.append(f"{len(some)} images of the baseline timed and scaled up")
+        found.append(
+            Row(
+                f"study's classifier, 21x21, patch 3, stride 1, {count} images",
+                "the estimator",
+                baseline,
+                timed.seconds,
+                timed.baseline,
+                timed.ratio,
+                "to be said" if target is None else f">= {target:g}x",
+                target is None or timed.ratio >= target,
+                "; ".join(notes),
+            )
+        )
     return found
 
 
 def _alone(rounds: int) -> Row:
     """The study's classifier, one image."""
-    model = _hits_cnn()
+    model = hits_cnn()
     engine = open_engine(model)
-    image = _images(model, 1)
+    image = images_of(model, 1)
     maps, theirs = _ready(engine), partial(_list_of_copies, model, engine.patches)
     maps(image), theirs(image)
     timed = paired(partial(maps, image), partial(theirs, image), max(5, rounds))
     case = "study's classifier, 21x21, patch 3, stride 1, one image"
-    return _row(case, engine, "tf-explain's way", timed, 15.0, "", image)
+    return row_of(case, engine, "tf-explain's way", timed, 15.0, "", image)
 
 
 def _blocks(count: int, rounds: int, stride: int) -> Row:
     """Five blocks of convolution and pooling at 64x64."""
     model = _five_blocks()
     engine = open_engine(model, size=7, stride=stride, way="regions")
-    images = _images(model, count)
+    images = images_of(model, count)
     maps = _ready(engine)
     theirs = _ready(open_engine(model, size=7, stride=stride, way="whole"))
     maps(images[:1]), theirs(images[:1])
     timed = paired(partial(maps, images), partial(theirs, images), rounds)
     case = f"five-block CNN, 64x64, patch 7, stride {stride}, {count} images"
-    return _row(case, engine, "the batched function", timed, 2.0, "", images, equal=1e-5)
+    return row_of(case, engine, "the batched function", timed, 2.0, "", images, equal=1e-5)
 
 
 def _deep(name: str, side: int, rounds: int) -> Row:
@@ -114,7 +164,7 @@ def _deep(name: str, side: int, rounds: int) -> Row:
 
     model = getattr(keras.applications, name)(weights=None, input_shape=(side, side, 3), classes=10)
     engine = open_engine(model, size=16, stride=8, way="regions")
-    patches, image = engine.patches, _images(model, 1)
+    patches, image = engine.patches, images_of(model, 1)
     some, nought = patches.rows[::ROWS], np.zeros(1, np.float32)
 
     def asked(engine: Engine, rows: np.ndarray) -> np.ndarray:
@@ -132,10 +182,10 @@ def _deep(name: str, side: int, rounds: int) -> Row:
     case = f"{name}, {side}x{side}, patch 16, stride 8, random weights, one image"
     note = f"{len(some)} of {len(patches.rows)} rows timed"
     baseline = f"the batched function, {copies} copies a pass"
-    return _row(case, engine, baseline, timed, 1.8, note, image, equal=5e-4)
+    return row_of(case, engine, baseline, timed, 1.8, note, image, equal=5e-4)
 
 
-def _row(
+def row_of(
     case: str,
     engine: Engine,
     baseline: str,
@@ -145,6 +195,18 @@ def _row(
     some: np.ndarray,
     equal: float | None = None,
 ) -> Row:
+    """A row of maps that must be equal.
+
+    Args:
+        case: What is computed.
+        engine: How we do it.
+        baseline: How others do.
+        timed: Both; the results are maps of the same positions.
+        target: Ratio to reach, None for none.
+        note: What else there is to say.
+        some: Images that the baseline was asked for, the first of all.
+        equal: How far apart the results may be, None where it is only told.
+    """
     apart = float(np.abs(timed.result[: len(some)] - timed.baseline_result).max())
     reached = target is None or timed.ratio >= target
     wanted = "to be said" if target is None else f">= {target:g}x"
@@ -198,12 +260,14 @@ def _tens(model: Any, patches: Patches, images: np.ndarray) -> np.ndarray:
     return np.concatenate(found).reshape(len(images), *patches.shape, -1)
 
 
-def _images(model: Any, count: int) -> np.ndarray:
+def images_of(model: Any, count: int) -> np.ndarray:
+    """Images of noise for a model, float32 in [0, 1]."""
     shape = (count, *model.inputs[0].shape[1:])
     return np.random.default_rng(0).random(shape, np.float32)
 
 
-def _hits_cnn() -> Any:
+def hits_cnn() -> Any:
+    """The study's classifier, weights at random."""
     from pipelines.models import build
 
     return build("hits_cnn", (21, 21, 1), 2)

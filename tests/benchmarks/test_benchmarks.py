@@ -114,8 +114,12 @@ def test_occlusion_gives_the_same_maps_in_every_way(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(occlusion, "COPIES", (32,))
     rows = occlusion.rows(0.001, 1)
     check(rows)
-    assert len(rows) == 9
-    assert all("largest difference" in row.note for row in rows)
-    differences = [float(row.note.split("difference ")[1].split(";")[0]) for row in rows]
+    assert [row.method for row in rows] == [
+        *6 * ["way 'table'"],
+        *2 * ["the estimator"],
+        "way 'table'",
+        *2 * ["way 'regions'"],
+    ]
+    exact = [row for row in rows if row.method != "the estimator"]
+    differences = [float(row.note.split("difference ")[1].split(";")[0]) for row in exact]
     assert max(differences) < 1e-5
-    assert [row.method for row in rows] == 7 * ["way 'table'"] + 2 * ["way 'regions'"]
