@@ -79,8 +79,8 @@ class Occlusion:
         where the map is flat; ``look``, the kind of map within that class, -1 for a flat one.
 
         Raises:
-            MissingArtefactError: The maps have not been made yet.
-            CorruptArtefactError: They were made by a version that did not describe them.
+            MissingArtefactError: The maps have not been made yet, or by a version that did not
+                describe them.
         """
         return read_table(self.artefact("exact").path("features.parquet"), "features")
 

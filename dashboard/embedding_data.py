@@ -12,9 +12,8 @@ import streamlit as st
 from cache import Run, Workspace
 from cache.artefact import Artefact
 from cache.embeddings import Embedding, Neighbours, embeddings
-from cache.errors import CorruptArtefactError
 from cache.store import load_array
-from dashboard import data
+from dashboard import data, evidence
 
 
 def document(embedding: Embedding, stage: str) -> dict[str, Any]:
@@ -86,10 +85,11 @@ def rows_of(workspace: Workspace, sample_ids: Iterable[str]) -> np.ndarray:
 
 
 def table(run: Run) -> pd.DataFrame:
-    """Samples, joined with what the run answered where it has predictions."""
+    """Samples, joined with what the run answered where it has predictions, and with what its
+    occlusion maps say of them."""
     if run.artefact("predictions").exists:
-        return data.answers(run)
-    return data.samples(run.workspace)
+        return evidence.joined(data.answers(run), evidence.of(run))
+    return evidence.joined(data.samples(run.workspace), evidence.of(run))
 
 
 def checked(embedding: Embedding, stage: str) -> Artefact:
@@ -100,14 +100,8 @@ def checked(embedding: Embedding, stage: str) -> Artefact:
         CorruptArtefactError: What it was made from has been made anew since.
     """
     artefact = embedding.artefact(stage)
-    workspace = embedding.run.workspace
-    other = data.made_anew(workspace, artefact)
-    if other is not None:
-        raise CorruptArtefactError(
-            f"The artefact '{stage}' of the embedding '{embedding.name}' was made from another "
-            f"'{other}' than the workspace '{workspace.name}' has now. "
-            f"Make it again: {workspace.command}"
-        )
+    what = f"The artefact '{stage}' of the embedding '{embedding.name}'"
+    data.check_inputs(artefact, embedding.run.workspace, what)
     return artefact
 
 

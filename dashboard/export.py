@@ -13,6 +13,7 @@ import pandas as pd
 
 from cache import Dataset, Workspace
 from cache.errors import CacheError
+from dashboard import evidence
 from dashboard.images import pixels
 from pipelines.methods.pixels import encode, to_channels, to_display
 
@@ -35,13 +36,13 @@ def predictions_csv(rows: pd.DataFrame, classes: Sequence[str]) -> bytes:
 
     Returns:
         Columns ``sample_id``, ``split``, ``label``, ``predicted``, ``correct``, ``confidence``,
-        ``margin``, ``loss`` (nats), ``path``, ``group``, ``leaked``, and ``p <class>`` for each
-        class.
+        ``margin``, ``loss`` (nats), ``path``, ``group``, ``leaked``, ``p <class>`` for each
+        class, and what the occlusion maps say, where there are some (``evidence at the border`` …).
     """
-    probabilities = [f"p_{place}" for place in range(len(classes))]
-    table = rows[[*_COLUMNS, *_ORIGIN, *probabilities]].rename(
-        columns={f"p_{place}": f"p {name}" for place, name in enumerate(classes)}
-    )
+    names = {f"p_{place}": f"p {name}" for place, name in enumerate(classes)}
+    of_maps = [str(name) for name in rows.columns if evidence.is_of_map(str(name))]
+    names |= {name: evidence.label(name) for name in of_maps}
+    table = rows[[*_COLUMNS, *_ORIGIN, *names]].rename(columns=names)
     return table.to_csv(index=False, float_format="%.6g").encode("utf-8")
 
 

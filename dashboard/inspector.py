@@ -11,7 +11,8 @@ from pandas.io.formats.style import Styler
 
 from cache import Run, Workspace
 from dashboard import data, embedding_data, overlay, selection
-from dashboard.filters import View, meta_label
+from dashboard.conditions import label as column_label
+from dashboard.filters import View
 from dashboard.images import image_url, pixels
 from dashboard.overlay import Laid
 from dashboard.widgets import number
@@ -179,7 +180,7 @@ def _show_facts(workspace: Workspace, samples: pd.DataFrame, sample: pd.Series) 
             value = sample[name]
             known = None if pd.isna(value) else value
             real = isinstance(known, float | np.floating)
-            facts[meta_label(str(name))] = f"{known:.4g}" if real else known
+            facts[column_label(str(name))] = f"{known:.4g}" if real else known
     facts["sample"] = str(sample["sample_id"])
     known = {name: plain(str(value)) for name, value in facts.items() if not _absent(value)}
     st.table(

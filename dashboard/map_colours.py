@@ -11,7 +11,7 @@ from plotly.colors import sample_colorscale
 
 from cache import SPLITS
 from cache.embeddings import Embedding
-from dashboard import embedding_data, filters
+from dashboard import conditions, embedding_data, evidence
 from dashboard.points import Map
 from dashboard.widgets.colours import (
     PALETTE,
@@ -53,7 +53,7 @@ def choices(table: pd.DataFrame, embedding: Embedding) -> list[str]:
         there += CLUSTERS
     there.append(TRUST)
     there += [name for name, column in _COLUMNS.items() if column in table]
-    return [*there, *(filters.meta_label(name) for name in filters.metadata(table))]
+    return [*there, *(conditions.label(name) for name in conditions.columns(table))]
 
 
 def colouring(choice: str, table: pd.DataFrame, shown: Map, names: dict[int, str]) -> Colouring:
@@ -85,12 +85,15 @@ def colouring(choice: str, table: pd.DataFrame, shown: Map, names: dict[int, str
         return _clusters(CLUSTERS[choice], shown, names)
     if choice == TRUST:
         return _amounts(np.asarray(shown.embedding.trustworthiness()), shown)
-    name = {filters.meta_label(each): each for each in filters.metadata(table)}.get(choice)
+    name = {conditions.label(each): each for each in conditions.columns(table)}.get(choice)
     column = table[name or _COLUMNS.get(choice, choice)]
-    if filters.is_number(column):
-        return _amounts(column.to_numpy(dtype=np.float64, na_value=np.nan), shown)
+    of_map = name is not None and evidence.is_of_map(name)
+    if conditions.is_number(column):
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        return _amounts(values, shown, evidence.ABSENT if of_map else "not measured")
     codes, kinds = pd.factorize(column.astype("str"), sort=True)
-    return _kinds(codes, list(map(str, kinds)), _cycled(PALETTE, len(kinds)), (), shown)
+    none = "no map" if of_map else "unknown"
+    return _kinds(codes, list(map(str, kinds)), _cycled(PALETTE, len(kinds)), (), shown, none)
 
 
 def cluster_name(number: int, names: dict[int, str]) -> str:
@@ -131,7 +134,7 @@ def _kinds(
     )
 
 
-def _amounts(values: np.ndarray, shown: Map) -> Colouring:
+def _amounts(values: np.ndarray, shown: Map, none: str = "not measured") -> Colouring:
     """Colours of numbers, from the first to the 99th percentile; nan is grey."""
     known = values[np.isfinite(values)]
     low, high = np.percentile(known, [1, 99]) if known.size else (0.0, 1.0)
@@ -141,7 +144,7 @@ def _amounts(values: np.ndarray, shown: Map) -> Colouring:
     colours = sample_colorscale(SEQUENTIAL, np.linspace(0, 1, _STEPS).tolist(), colortype="tuple")
     palette = ["#" + "".join(f"{round(255 * part):02x}" for part in each) for each in colours]
     unknown = int((~np.isfinite(values)).sum())
-    entries = [Entry(_MISSING, "not measured", unknown)] if unknown else []
+    entries = [Entry(_MISSING, none, unknown)] if unknown else []
     return Colouring(codes, palette, entries, scale=(f"{low:.3g}", f"{high:.3g}"))
 
 

@@ -8,6 +8,8 @@ from typing import Final, Literal, get_args
 import numpy as np
 import pandas as pd
 
+from dashboard import evidence
+from dashboard.conditions import Condition
 from dashboard.widgets import number
 from dashboard.widgets.messages import plain
 from pipelines.methods import metrics
@@ -22,8 +24,11 @@ ORDERS: Final[dict[str, tuple[str, bool]]] = {
     "least confident": ("confidence", True),
     "smallest margin": ("margin", True),
     "largest margin": ("margin", False),
+    "most border evidence": (evidence.BORDER, False),
+    "largest drop": (evidence.DROP, False),
+    "smallest drop": (evidence.DROP, True),
 }
-"""Column and whether it ascends, by the name of the order."""
+"""Column and whether it ascends, by the name of the order; see :func:`orders`."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,7 @@ class Filters:
         low: Least probability of the predicted class in percent, or None.
         high: Largest probability of the predicted class in percent, or None.
         without_leaks: Leave out images whose group or pixels also stand in train.
+        more: Conditions on further columns, all of which must hold.
     """
 
     split: str
@@ -47,6 +53,7 @@ class Filters:
     low: float | None = None
     high: float | None = None
     without_leaks: bool = False
+    more: tuple[Condition, ...] = ()
 
     @property
     def narrowed(self) -> bool:
@@ -57,7 +64,13 @@ class Filters:
             or self.answer != "wrong"
             or self.low is not None
             or self.high is not None
+            or self.more
         )
+
+
+def orders(answers: pd.DataFrame) -> list[str]:
+    """The orders that a table has the columns for."""
+    return [name for name, (column, _) in ORDERS.items() if column in answers]
 
 
 def find(answers: pd.DataFrame, filters: Filters, order: str) -> np.ndarray:
@@ -66,7 +79,8 @@ def find(answers: pd.DataFrame, filters: Filters, order: str) -> np.ndarray:
     Args:
         answers: Table of samples and predictions, as ``data.answers`` gives it (n rows).
         filters: What to look at.
-        order: A key of ``ORDERS``; ties stay in the order of the samples.
+        order: A key of ``ORDERS``; ties stay in the order of the samples, and what has no value
+            comes last.
 
     Returns:
         Positions of their rows in the table, int64 of shape (found,).
@@ -82,6 +96,8 @@ def find(answers: pd.DataFrame, filters: Filters, order: str) -> np.ndarray:
         keep &= confidence >= filters.low / 100
     if filters.high is not None:
         keep &= confidence <= filters.high / 100
+    for condition in filters.more:
+        keep &= condition.holds(answers)
     found = np.flatnonzero(keep)
     column, ascends = ORDERS[order]
     values = answers[column].to_numpy()[found]
@@ -123,9 +139,23 @@ def describe(filters: Filters) -> str:
         parts.append(f"confidence at least {low:g}{number.SPACE}%")
     elif high is not None:
         parts.append(f"confidence at most {high:g}{number.SPACE}%")
+    parts += [plain(condition.words) for condition in filters.more]
     if filters.without_leaks:
         parts.append("without leaked images")
     return ", ".join(parts)
+
+
+def mapped(answers: pd.DataFrame, filters: Filters) -> str:
+    """How many images of the split have a map, as a sentence, where the filters ask for one."""
+    of_maps = [each.column for each in filters.more if evidence.is_of_map(each.column)]
+    if not of_maps:
+        return ""
+    there = _rows(answers, filters.split, filters.without_leaks)
+    known = int((there & evidence.covered(answers, of_maps[0])).sum())
+    return (
+        f"{known:,} of {number.plural(int(there.sum()), f'{filters.split} image')} have "
+        "an occlusion map; the others are left out."
+    )
 
 
 def nothing_found(filters: Filters, wrong: int) -> str:

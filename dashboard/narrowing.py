@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import selection
-from dashboard.mistakes import ANSWERS, ORDERS, Answer, Filters
+from dashboard import conditions, evidence, mistakes, selection
+from dashboard.evidence import Evidence
+from dashboard.mistakes import ANSWERS, Answer, Filters
 from dashboard.widgets.matrix import MatrixSelection
 
 TRUE: Final = "true"
@@ -39,6 +41,17 @@ def show_only(true: Sequence[str], predicted: Sequence[str], answer: Answer = "a
     st.session_state[PREDICTED] = list(predicted)
     st.session_state[ANSWER] = answer
     st.session_state[LOW] = st.session_state[HIGH] = None
+    conditions.clear()
+
+
+def show_border(least: float) -> None:
+    """Let exactly the mistakes through whose evidence lies at the border. Call it in a callback.
+
+    Args:
+        least: Share of the evidence that must lie there.
+    """
+    show_only([], [], "wrong")
+    st.session_state[f"{evidence.BORDER}{conditions.FROM}"] = least
 
 
 def selected_cell(classes: Sequence[str]) -> MatrixSelection:
@@ -68,13 +81,21 @@ def unknown_classes(classes: Sequence[str]) -> list[str]:
     return [name for name in dict.fromkeys(given) if name not in classes]
 
 
-def choose_filters(split: str, classes: Sequence[str], without_leaks: bool) -> tuple[Filters, str]:
+def choose_filters(
+    split: str,
+    classes: Sequence[str],
+    without_leaks: bool,
+    answers: pd.DataFrame,
+    maps: Evidence,
+) -> tuple[Filters, str]:
     """Draw the filters and the choice of the order.
 
     Args:
         split: The split that is looked at.
         classes: Names of all classes, in order.
         without_leaks: Whether leaked images are left out.
+        answers: Samples and what the run answered, with the columns of its maps.
+        maps: Where the latter come from.
 
     Returns:
         The filters, and a key of ``ORDERS``.
@@ -86,18 +107,25 @@ def choose_filters(split: str, classes: Sequence[str], without_leaks: bool) -> t
         )
         low = _choose_bound("Confidence ≥ %", LOW, "0")
         high = _choose_bound("Confidence ≤ %", HIGH, "100")
+        more = conditions.choose(answers, maps.origin, maps.refused)
+        _offer_border(maps)
     with st.grid(3, min_column_width=150):
         true = _choose_classes("True class", TRUE, classes)
         predicted = _choose_classes("Predicted class", PREDICTED, classes)
+        orders = mistakes.orders(answers)
+        if st.session_state.get(SORT, orders[0]) not in orders:
+            st.session_state[SORT] = orders[0]
         order = st.selectbox(
             "Order",
-            list(ORDERS),
+            orders,
             key=SORT,
             bind="query-params",
             help="Loss: minus the logarithm of the true class's probability. Confidence: the "
             "probability of the predicted class. Margin: how far it is before the second class.",
         )
-    filters = Filters(split, true, predicted, answer or "wrong", low, high, without_leaks)
+    filters = Filters(
+        split, true, predicted, answer or "wrong", low, high, without_leaks, tuple(more)
+    )
     return filters, order
 
 
@@ -148,6 +176,27 @@ def select_images(sample_ids: tuple[str, ...]) -> None:
             st.query_params[SELECTED] = named
     elif SELECTED in st.query_params:
         del st.query_params[SELECTED]
+
+
+def _offer_border(maps: Evidence) -> None:
+    """A click to the mistakes whose evidence lies at the border."""
+    if evidence.BORDER not in maps.even:
+        return
+    even = maps.even[evidence.BORDER]
+    # Rounded up, so that the field shows what is asked for.
+    least = float(np.ceil(100 * even) / 100)
+    st.button(
+        "Evidence at the border",
+        key="errors_border",
+        icon=":material/crop_free:",
+        type="tertiary",
+        on_click=show_border,
+        args=(least,),
+        help="The mistakes whose evidence lies at the border: of what hiding a place of the image "
+        f"costs, a share of {least:g} or more lies in the outer tenth of each side, which is more "
+        f"than if it were spread evenly ({even:.2f}). Flat maps have no such place, and images "
+        "without a map are left out.",
+    )
 
 
 def _choose_classes(label: str, key: str, classes: Sequence[str]) -> tuple[str, ...]:

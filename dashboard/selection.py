@@ -240,6 +240,7 @@ def go(
     run: str | None = None,
     image: str | None = None,
     state: Mapping[str, Any] | None = None,
+    link: Mapping[str, str | Sequence[str]] | None = None,
 ) -> None:
     """Go to another page with something selected. Only for callbacks (``on_click=``).
 
@@ -249,6 +250,8 @@ def go(
         run: Run to select; None keeps it.
         image: Image to open.
         state: Values of the other page's filters, by their key.
+        link: The same as the URL names them, for filters that no widget of this page is bound to:
+            Streamlit would not write what a session knows of them into the URL.
     """
     if workspace is not None:
         st.session_state[WORKSPACE] = workspace
@@ -258,9 +261,13 @@ def go(
     for key, value in (state or {}).items():
         st.session_state[key] = value
         _owners()[key] = st.session_state.get(WORKSPACE)
+    for key in link or {}:
+        st.session_state.pop(key, None)
+        _owners()[key] = st.session_state.get(WORKSPACE)
     # Bound parameters follow their widgets; naming them here would be an error. A page object
     # needs no look-up: in a callback the menu of this rerun is not drawn yet.
-    st.switch_page(pages()[page], query_params={IMAGE: image} if image else {})
+    parameters = {**(link or {}), **({IMAGE: image} if image else {})}
+    st.switch_page(pages()[page], query_params=parameters)
 
 
 def url(page: str, **parameters: str | None) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from cache import Workspace
-from dashboard import dataset_statistics, description, distributions, filters
+from dashboard import conditions, dataset_statistics, description, distributions
 from dashboard.filters import View
 from dashboard.widgets import figures, number
 from dashboard.widgets.messages import plain
@@ -33,7 +33,7 @@ def show(workspace: Workspace, samples: pd.DataFrame, mask: np.ndarray, view: Vi
         _show_pixels(workspace, frame, rows, view)
         if dataset.shape is None:
             _show_sizes(frame, everything)
-        for name in filters.metadata(samples):
+        for name in conditions.columns(samples):
             if frame[name].notna().any():
                 _show_metadata(frame, name, everything)
     heat = frame["label"].nunique() > distributions.LINES
@@ -96,13 +96,13 @@ def _show_sizes(frame: pd.DataFrame, everything: list[str]) -> None:
 
 def _show_metadata(frame: pd.DataFrame, name: str, everything: list[str]) -> None:
     """One thing more that the source knows of each image."""
-    column, label = frame[name], filters.meta_label(name)
+    column, label = frame[name], conditions.label(name)
     codes = frame["label"].cat.codes.to_numpy()
     missing = int(column.isna().sum())
     said = ""
     if missing:
         said = f"{number.count(missing)} of {number.count(len(frame))} have no {plain(label)}. "
-    if filters.is_number(column):
+    if conditions.is_number(column):
         values = column.to_numpy(np.float64, na_value=np.nan)
         table = dataset_statistics.binned(values, codes, len(everything))
         known = np.flatnonzero(table.counts.any(axis=1))

@@ -14,6 +14,7 @@ from dashboard import (
     dataset_statistics,
     description,
     distributions,
+    evidence,
     filters,
     selection,
     spreads,
@@ -209,7 +210,8 @@ with st.container():
     finding(description.finding(samples, dataset, twins, len(refused)))
     st.caption(description.origin(samples, dataset, workspace.document["recipe"]["dataset"]))
 
-chosen, view = filters.draw(samples, dataset)
+maps = evidence.of_selected(workspace)
+chosen, view = filters.draw(evidence.joined(samples, maps), dataset, maps.origin, maps.refused)
 frame = samples[chosen.mask]
 with st.container():
     st.caption(description.chosen_sentence(len(frame), len(samples), chosen.words))

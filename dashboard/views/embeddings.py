@@ -12,6 +12,7 @@ from dashboard import (
     cluster_table,
     embedding_data,
     embedding_facts,
+    evidence,
     map_colours,
     picked,
     pickings,
@@ -135,6 +136,8 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 with headline:
     finding(embedding_facts.map_finding(embedding))
     embedding_facts.show_origin(embedding)
+    for reason in evidence.of(run).refused:
+        notice("These occlusion maps colour nothing", reason)
 
 opened_maps = [open_map(each, projection) for each in (embedding, beside) if each is not None]
 for key, shown in zip(MAPS, opened_maps, strict=False):

@@ -12,6 +12,7 @@ from dashboard import (
     confusions,
     data,
     embedding_data,
+    evidence,
     export,
     mistakes,
     narrowing,
@@ -182,8 +183,11 @@ def tile(row: pd.Series, order: str, channel: str) -> Tile:
     """One image of the gallery: what was true, what predicted, and how sure."""
     confidence = number.percent(float(row["confidence"]))
     measure = f"loss {row['loss']:.2f}"
-    if mistakes.ORDERS[order][0] == "margin":
+    column = mistakes.ORDERS[order][0]
+    if column == "margin":
         measure = f"margin {100 * row['margin']:.1f} points"
+    elif evidence.is_of_map(column):
+        measure = evidence.told(row, column)
     return Tile(
         id=row["sample_id"],
         src=thumbnail_url(workspace, row["sample_id"], channel),
@@ -220,7 +224,8 @@ def show_downloads(found: np.ndarray, selected: tuple[str, ...]) -> None:
         type="tertiary",
         on_click="ignore",
         disabled=not len(rows),
-        help="Ids, labels, predictions and the probability of each class.",
+        help="Ids, labels, predictions, the probability of each class, and what the occlusion maps "
+        "say.",
     )
     fit = min(len(rows), export.MOST_IMAGES)
     st.download_button(
@@ -247,12 +252,15 @@ def show_on_map(sample_ids: tuple[str, ...], said: str) -> None:
 
 def show_images() -> None:
     """Filters, gallery, downloads, and the image that is open."""
-    filters, order = narrowing.choose_filters(split, classes, without_leaks)
+    filters, order = narrowing.choose_filters(split, classes, without_leaks, answers, maps)
     channel = narrowing.choose_channel(workspace.dataset.views, run.document["channels"])
     found = mistakes.find(answers, filters, order)
     start_over((workspace.name, run.name, filters, order))
     described = mistakes.describe(filters)
-    st.markdown(f"**{number.plural(len(found), 'image')}** of {split}: {described}")
+    st.markdown(
+        f"**{number.plural(len(found), 'image')}** of {split}: {described}. "
+        + mistakes.mapped(answers, filters)
+    )
     bar = st.container(horizontal=True, gap="small")
     page = page_of(found.tolist(), key=PAGE, per_page=PER_PAGE)
     shown = answers.iloc[list(page.items)]
@@ -320,7 +328,8 @@ opened.leave()
 st.title("Errors", anchor=False)
 workspace = selection.workspace()
 run = selection.run()
-answers = data.answers(run)
+maps = evidence.of(run)
+answers = evidence.joined(data.answers(run), maps)
 searchable = embedding_data.searchable(run)
 mapped = bool(embedding_data.made(run, "projection"))
 classes = list(workspace.dataset.classes)

@@ -16,6 +16,7 @@ from dashboard import (
     following,
     images,
     live,
+    looks,
     occluding,
     occlusion_controls,
     selection,
@@ -277,6 +278,7 @@ tabs: dict[str, Callable[[], None]] = {
     "Times": show_times,
     "As the study made it": lambda: study_map.show(question, exact(), picture),
     "Grad-CAM": lambda: cams.show(question, exact(), picture),
+    "Kinds of maps": lambda: looks.show(run),
 }
 for tab, show in zip(st.tabs(list(tabs), key=TAB, bind="query-params"), tabs.values(), strict=True):
     if tab.open:

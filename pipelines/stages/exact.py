@@ -8,6 +8,8 @@ computed, milliseconds a map). Maps go on from the last noted batch after a stop
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -79,25 +81,8 @@ def work(job: Job) -> Outcome:
         }
     )
     write_table(mapped, job.out / "mapped.parquet", "mapped", job.workspace.dataset.classes)
-    classes = list(job.workspace.dataset.classes)
-    raw = load_array(job.out / "maps.npy").reshape(len(rows), *shape)
-    asked = mapped["predicted"].cat.codes.to_numpy()
-    maps = OfClass(raw, asked)
-    found = features(maps, mapped["clean"].to_numpy())
-    kinds = cluster_maps(maps, asked, LOOKS, chosen.seed, fewest=FEWEST)
-    columns = found.columns()
-    described = pd.DataFrame(
-        {
-            "sample_id": mapped["sample_id"],
-            "down": columns.pop("row"),
-            "across": columns.pop("column"),
-            **columns,
-            "look": kinds.assigned,
-        }
-    )
-    write_table(described, job.out / "features.parquet", "features")
-    means = list(kinds.means.values())
-    np.save(job.out / "looks.npy", np.concatenate([np.empty((0, *shape[:2]), np.float32), *means]))
+    maps = load_array(job.out / "maps.npy").reshape(len(rows), *shape)
+    described = describe(maps, mapped, job.workspace.dataset.classes, chosen.seed, job.out)
     document = {
         "patch": chosen.patch,
         "stride": chosen.stride,
@@ -107,15 +92,45 @@ def work(job: Job) -> Outcome:
         "why": engine.why,
         "ms": ms,
         "maps": {name: int((mapped["split"] == name).sum()) for name in SPLITS},
-        "border_share": border_share(*shape[:2]),
+        **described,
+    }
+    write_json(job.out / "exact.json", document)
+    return Outcome(rows=len(rows))
+
+
+def describe(
+    maps: np.ndarray, mapped: pd.DataFrame, classes: Sequence[str], seed: int, out: Path
+) -> dict[str, Any]:
+    """Write what the maps of the predicted classes have in common with numbers, and their kinds.
+
+    Args:
+        maps: (m, rows, columns, classes), a memory map.
+        mapped: Which images these are, as in ``mapped.parquet``.
+        classes: Names of the classes, in order.
+        seed: Of the kinds.
+        out: Where ``features.parquet`` and ``looks.npy`` go.
+
+    Returns:
+        What to tell of them: the share of the border if the evidence were spread evenly, and the
+        kinds in the order of ``looks.npy``.
+    """
+    asked = mapped["predicted"].cat.codes.to_numpy()
+    of_class = OfClass(maps, asked)
+    columns = features(of_class, mapped["clean"].to_numpy()).columns()
+    kinds = cluster_maps(of_class, asked, LOOKS, seed, fewest=FEWEST)
+    table = pd.DataFrame({"sample_id": mapped["sample_id"], "look": kinds.assigned, **columns})
+    table = table.rename(columns={"row": "down", "column": "across"})
+    write_table(table, out / "features.parquet", "features")
+    none = np.empty((0, *maps.shape[1:3]), np.float32)
+    np.save(out / "looks.npy", np.concatenate([none, *kinds.means.values()]))
+    return {
+        "border_share": border_share(*maps.shape[1:3]),
         "looks": [
             {"class": classes[label], "look": look, "maps": size}
             for label, sizes in kinds.sizes.items()
             for look, size in enumerate(sizes.tolist())
         ],
     }
-    write_json(job.out / "exact.json", document)
-    return Outcome(rows=len(rows))
 
 
 STAGE = Stage(

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.mistakes import ORDERS, Filters, describe, find, leaked, nothing_found, tally
+from dashboard.mistakes import ORDERS, Filters, describe, find, leaked, nothing_found, orders, tally
 
 CLASSES = ["cat", "dog", "emu"]
 
@@ -80,8 +80,9 @@ def test_orders(answers: pd.DataFrame, order: str, wanted: str) -> None:
 
 
 def test_every_order_is_of_a_column(answers: pd.DataFrame) -> None:
-    assert {column for column, _ in ORDERS.values()} == {"loss", "confidence", "margin"}
-    assert {column for column, _ in ORDERS.values()} <= set(answers.columns)
+    columns = {column for column, _ in ORDERS.values()}
+    assert columns == {"loss", "confidence", "margin", "map_border", "map_drop"}
+    assert {ORDERS[name][0] for name in orders(answers)} == columns & set(answers)
 
 
 def test_the_matrix_counts_a_split(answers: pd.DataFrame) -> None:

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from cache import Run, open_workspace
 from cache.occlusion import open_occlusion
-from dashboard import estimates, faithful, images, live, occluding, trust
+from dashboard import estimates, faithful, images, live, looks, occluding, trust
 from pipelines.methods.grad_cam import open_cam
 from pipelines.methods.occlusion import study
 from pipelines.methods.occlusion.mapping import open_model
@@ -265,6 +265,28 @@ def test_times_are_told_each_way(run: Run, right: str) -> None:
     at = open_maps(image=right, patch="5", about="Times")
     (table,) = at.table
     assert list(table.value["way"]) == ["the study's loop", "exact engine", "ours"]
+
+
+def test_a_kind_of_map_leads_to_its_images_and_to_the_errors(
+    run: Run, shown: Shown, fire: Fire
+) -> None:
+    described = open_occlusion(run, "five").features()
+    mapped = open_occlusion(run, "five").mapped().assign(look=described["look"])
+    label = str(mapped["predicted"].mode()[0])
+    at = open_maps(about="Kinds of maps", look_class=label, patch="5")
+    assert not at.exception
+    first = shown(at, looks.MAPS)["tiles"][0]
+    its = mapped.query("predicted == @label and look == 0 and split == 'test'")
+    assert first["lines"][1] == f"of {len(its)} test"
+    assert {tile["id"] for tile in shown(at, looks.GALLERY)["tiles"]} == set(its["sample_id"])
+    opened = fire(at, looks.GALLERY, {"n": 1, "opened": its["sample_id"].iloc[0]})
+    assert parameter(opened, "image") == its["sample_id"].iloc[0]
+    at = at.button(key="looks_to_errors").click().run()
+    assert not at.exception
+    assert at.title[0].value == "Errors"
+    assert parameter(at, "map_look") == "kind 1" and parameter(at, "predicted") == label
+    there = {tile["id"] for tile in shown(at, "errors_gallery")["tiles"]}
+    assert there == set(its["sample_id"])
 
 
 def test_no_estimate_is_shown_of_other_patches(run: Run) -> None:
