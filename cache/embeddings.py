@@ -17,17 +17,15 @@ nearest first, and never the sample itself; -1 stands where there are no more.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
-from cache.artefact import Artefact, read_json
 from cache.errors import EmbeddingNotFoundError
+from cache.part import Part
 from cache.store import Run, load_array
 from cache.tables import read_table
-
-_DOCUMENTS: dict[str, str] = {"vectors": "embedding.json"}
 
 
 @dataclass(frozen=True)
@@ -46,37 +44,11 @@ class Neighbours:
 
 
 @dataclass(frozen=True)
-class Embedding:
+class Embedding(Part):
     """One vector a sample, and what was computed from them."""
 
-    name: str
-    run: Run
-
-    @property
-    def part(self) -> str:
-        """What of its run it is, as the plan names it."""
-        return f"embeddings/{self.name}"
-
-    def artefact(self, stage: str) -> Artefact:
-        """The artefact of a stage of this embedding, whether it is there or not."""
-        return self.run.workspace.artefact(stage, self.run.name, self.part)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Its part of the recipe."""
-        recipe = self.run.workspace.document["recipe"]
-        settings: dict[str, Any] = recipe["runs"][self.run.name]["embeddings"][self.name]
-        return settings
-
-    def document(self, stage: str) -> dict[str, Any]:
-        """What a stage (``vectors``, ``neighbours`` …) wrote about its result, as plain data.
-
-        Raises:
-            MissingArtefactError: The stage has not been run.
-        """
-        name = _DOCUMENTS.get(stage, f"{stage}.json")
-        document: dict[str, Any] = read_json(self.artefact(stage).path(name))
-        return document
+    FOLDER = "embeddings"
+    DOCUMENTS = MappingProxyType({"vectors": "embedding.json"})
 
     def vectors(self) -> np.ndarray:
         """Memory map float32 (n, dim)."""

@@ -20,43 +20,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cache.artefact import Artefact, read_json
 from cache.errors import OcclusionNotFoundError
+from cache.part import Part
 from cache.store import Run, load_array
 from cache.tables import read_table
 
 
 @dataclass(frozen=True)
-class Occlusion:
+class Occlusion(Part):
     """Occlusion maps of one kind."""
 
-    name: str
-    run: Run
-
-    @property
-    def part(self) -> str:
-        """What of its run it is, as the plan names it."""
-        return f"occlusion/{self.name}"
-
-    def artefact(self, stage: str) -> Artefact:
-        """The artefact of one of its stages, whether it is there or not."""
-        return self.run.workspace.artefact(stage, self.run.name, self.part)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Its part of the recipe."""
-        recipe = self.run.workspace.document["recipe"]
-        settings: dict[str, Any] = recipe["runs"][self.run.name]["occlusion"][self.name]
-        return settings
-
-    def document(self, stage: str) -> dict[str, Any]:
-        """What a stage wrote about its result, as plain data.
-
-        Raises:
-            MissingArtefactError: The stage has not been run.
-        """
-        document: dict[str, Any] = read_json(self.artefact(stage).path(f"{stage}.json"))
-        return document
+    FOLDER = "occlusion"
 
     def mapped(self) -> pd.DataFrame:
         """One row an image that has a map: ``sample_id``, ``split``, ``row`` (its position among

@@ -197,7 +197,7 @@ def _of(run: Run) -> tuple[str, str]:
 
 @st.cache_resource(max_entries=4, show_spinner="Loading the model …")
 def _model(folder: str, fingerprint: str, _run: Run) -> Any:
-    from pipelines.methods.occlusion.mapping import open_model
+    from pipelines.methods.feeding import open_model
 
     return open_model(_run)
 

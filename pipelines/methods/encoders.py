@@ -20,6 +20,7 @@ from cache.embeddings import open_embedding
 from pipelines.errors import RecipeError
 from pipelines.methods import backbones, pixel_pca, pixels
 from pipelines.methods.backend import load_tensorflow, traced
+from pipelines.methods.feeding import open_model
 from pipelines.methods.reading import taken_channels
 
 FILES = {
@@ -120,8 +121,7 @@ def load(run: Run, name: str, kind: str, settings: dict[str, Any], folder: Path)
     import keras
 
     if kind == "layer":
-        path = run.artefact("train").path("model.keras")
-        model = tapped(keras.models.load_model(path, compile=False), settings["layer"])
+        model = tapped(open_model(run), settings["layer"])
     else:
         model = keras.models.load_model(folder / FILES[kind], compile=False)
     return Encoder(name, int(model.outputs[0].shape[-1]), shape, compiled(model), prepare)

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from cache import Workspace
+from cache import Run, Workspace
 from cache.artefact import read_json
 from cache.store import load_array
 from pipelines.methods import pixels
-from pipelines.methods.backend import traced
+from pipelines.methods.backend import load_tensorflow, traced
 from pipelines.methods.reading import taken_channels
 
 
@@ -59,6 +59,19 @@ class Inputs:
         elif self.channels == "grey" and images.shape[-1] == 3:
             images = np.stack([pixels.to_channels(image, "grey") for image in images])
         return pixels.to_float(images)
+
+
+def open_model(run: Run) -> Any:
+    """The trained model of a run.
+
+    Raises:
+        MissingArtefactError: It has not been trained yet.
+    """
+    load_tensorflow()
+    import keras
+
+    path = run.artefact("train").path("model.keras")
+    return keras.models.load_model(path, compile=False, safe_mode=True)
 
 
 def open_inputs(workspace: Workspace, run: str) -> Inputs:

@@ -16,8 +16,8 @@ from cache import Run
 from cache.artefact import write_json
 from cache.tables import write_table
 from pipelines.errors import RecipeError
-from pipelines.methods.feeding import open_inputs
-from pipelines.methods.occlusion import judging, mapping
+from pipelines.methods.feeding import open_inputs, open_model
+from pipelines.methods.occlusion import judging
 from pipelines.recipe import Recipe
 from pipelines.stages.base import Job, Of, Outcome, Reads, Stage
 
@@ -58,7 +58,7 @@ def work(job: Job) -> Outcome:
                 f"'{one.only}'. The classes are: {', '.join(classes)}."
             )
     judge = judging.Judge(
-        lambda name: mapping.open_model(Run(name or str(job.run), job.workspace)),
+        lambda name: open_model(Run(name or str(job.run), job.workspace)),
         open_inputs(job.workspace, str(job.run)),
         mapped,
         np.asarray(occlusion.maps()),

@@ -20,7 +20,7 @@ from cache.artefact import write_json
 from cache.store import load_array
 from cache.tables import write_table
 from pipelines.errors import RecipeError, StageError
-from pipelines.methods.feeding import open_inputs
+from pipelines.methods.feeding import open_inputs, open_model
 from pipelines.methods.occlusion import mapping
 from pipelines.methods.occlusion.engine import open_engine
 from pipelines.methods.occlusion.features import border_share, features
@@ -59,7 +59,7 @@ def work(job: Job) -> Outcome:
             f"The occlusion maps {where} need at least one image. Received: {counts}. "
             "Raise train, val or test there."
         )
-    model, inputs = mapping.open_model(job.its_run), open_inputs(job.workspace, str(job.run))
+    model, inputs = open_model(job.its_run), open_inputs(job.workspace, str(job.run))
     try:
         engine = open_engine(model, size=chosen.patch, stride=chosen.stride, way=chosen.way)
     except ValueError as error:

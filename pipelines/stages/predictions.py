@@ -14,8 +14,7 @@ import pandas as pd
 from cache import SPLITS
 from cache.artefact import write_json
 from cache.tables import write_table
-from pipelines.methods.backend import load_tensorflow
-from pipelines.methods.feeding import cross_entropy, open_inputs, predictor
+from pipelines.methods.feeding import cross_entropy, open_inputs, open_model, predictor
 from pipelines.methods.intervals import wilson
 from pipelines.recipe import Recipe
 from pipelines.stages.base import Job, Outcome, Stage
@@ -28,15 +27,9 @@ def settings(recipe: Recipe, run: str) -> Any:
 
 def work(job: Job) -> Outcome:
     """Predict in inference mode and write the table and its summary."""
-    load_tensorflow()
-    import keras
-
     samples = job.workspace.samples()
     classes = job.workspace.dataset.classes
-    model = keras.models.load_model(
-        job.artefact("train").path("model.keras"), compile=False, safe_mode=True
-    )
-    predict = predictor(model, open_inputs(job.workspace, str(job.run)))
+    predict = predictor(open_model(job.its_run), open_inputs(job.workspace, str(job.run)))
     probabilities = predict(job.progress)
     frame = prediction_table(samples, probabilities, classes)
     write_table(frame, job.out / "predictions.parquet", "predictions", classes)

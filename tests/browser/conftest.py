@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, sync_playwright
 
 PROJECT = Path(__file__).parents[2]
 START_SECONDS = 90.0
@@ -47,14 +47,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 # Not longer than a module: while Playwright runs, nothing else may run an event loop here.
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, without a window."""
+def chromium() -> Iterator[BrowserContext]:
+    """A profile of Debian's Chromium, without a window.
+
+    One for a module: each profile is a browser of its own, and loads Streamlit's scripts anew.
+    """
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("there is no 'chromium' on the path: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
+        yield browser.new_context()
         browser.close()
 
 
@@ -98,9 +101,9 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
 
 
 @pytest.fixture
-def visit(chromium: Browser) -> Iterator[Visit]:
-    """Open an address in a fresh profile: ``visit(url, width=800, color_scheme="dark")``."""
-    contexts = []
+def visit(chromium: BrowserContext) -> Iterator[Visit]:
+    """Open an address in a page of its own: ``visit(url, width=800, color_scheme="dark")``."""
+    pages = []
     errors: list[str] = []
     strangers: list[str] = []
 
@@ -112,10 +115,11 @@ def visit(chromium: Browser) -> Iterator[Visit]:
         if leaves(url):
             strangers.append(url)
 
-    def open_page(url: str, *, width: int = 1440, height: int = 900, **options: Any) -> Page:
-        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
-        contexts.append(context)
-        page = context.new_page()
+    def open_page(url: str, *, width: int = 1440, height: int = 900, **media: Any) -> Page:
+        page = chromium.new_page()
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(**{"color_scheme": "light", **media})
         page.on("console", hear)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("request", lambda request: watch(request.url))
@@ -124,8 +128,8 @@ def visit(chromium: Browser) -> Iterator[Visit]:
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert not errors, f"The browser's console shows errors: {errors}"
     assert not strangers, f"Requests left the machine: {strangers}"
 

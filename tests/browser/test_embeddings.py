@@ -111,7 +111,7 @@ def test_from_a_lasso_to_its_images_to_the_neighbours_of_one(
     expect(page.get_by_text(f"400 images · {len(wanted)} selected")).to_be_visible()
     assert picked_ids(page) == wanted[:24]
 
-    # A link shows the same in a fresh profile.
+    # A link shows the same in another session.
     copied = visit(page.url)
     ready(copied)
     expect(copied.get_by_text(f"400 images · {len(wanted)} selected")).to_be_visible(

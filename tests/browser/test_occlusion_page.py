@@ -12,8 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from cache import Run, open_workspace
-from pipelines.methods.feeding import open_inputs, to_probabilities
-from pipelines.methods.occlusion.mapping import open_model
+from pipelines.methods.feeding import open_inputs, open_model, to_probabilities
 from pipelines.methods.pixels import encode, to_display
 from pipelines.recipe import load_recipe
 from pipelines.runner import run_recipe

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from cache import Run
-from pipelines.methods.backend import load_tensorflow
 from pipelines.methods.batching import embed, reader_of
 from pipelines.methods.encoders import Encoder
 from pipelines.methods.feeding import Inputs
@@ -22,19 +20,6 @@ Fill = float | list[float] | Literal["blur"]
 _MEAN_OF = 5000
 _AT_A_TIME = 64
 _POSITIONS = 40_000
-
-
-def open_model(run: Run) -> Any:
-    """The trained model of a run.
-
-    Raises:
-        MissingArtefactError: It has not been trained yet.
-    """
-    load_tensorflow()
-    import keras
-
-    path = run.artefact("train").path("model.keras")
-    return keras.models.load_model(path, compile=False, safe_mode=True)
 
 
 def fill_of(given: float | str, inputs: Inputs, train: np.ndarray) -> Fill:

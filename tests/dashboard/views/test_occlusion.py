@@ -15,9 +15,9 @@ from streamlit.testing.v1 import AppTest
 from cache import Run, open_workspace
 from cache.occlusion import open_occlusion
 from dashboard import estimates, faithful, images, live, looks, occluding, trust
+from pipelines.methods.feeding import open_model
 from pipelines.methods.grad_cam import open_cam
 from pipelines.methods.occlusion import study
-from pipelines.methods.occlusion.mapping import open_model
 from pipelines.recipe import load_recipe
 from pipelines.runner import run_recipe
 from tests.dashboard.conftest import Fire, Shown, parameter

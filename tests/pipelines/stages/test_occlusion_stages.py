@@ -14,7 +14,7 @@ from cache.errors import OcclusionNotFoundError
 from cache.occlusion import Occlusion, occlusions, open_occlusion
 from pipelines.errors import RecipeError
 from pipelines.methods.estimating import drawer, upsampled
-from pipelines.methods.feeding import open_inputs, to_probabilities
+from pipelines.methods.feeding import open_inputs, open_model, to_probabilities
 from pipelines.methods.occlusion.curves import curves
 from pipelines.methods.occlusion.fidelity import (
     FLAT,
@@ -23,7 +23,7 @@ from pipelines.methods.occlusion.fidelity import (
     study_mse,
     study_normalised,
 )
-from pipelines.methods.occlusion.mapping import drawn, fill_of, make_maps, open_model
+from pipelines.methods.occlusion.mapping import drawn, fill_of, make_maps
 from pipelines.methods.occlusion.patches import Patches, filled, of_class
 from pipelines.methods.occlusion.risk import disagreement, risk_coverage
 from pipelines.recipe import Recipe
