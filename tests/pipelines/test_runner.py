@@ -285,7 +285,6 @@ def artefacts(workspace: Workspace) -> Iterator[Path]:
     ("key", "moment"),
     [
         ("samples", 0.5),
-        ("thumbnails", 0.5),
         ("runs/a/inputs", 0),
         ("runs/a/train", 0.3),
         ("runs/a/train", 0.75),
