@@ -18,6 +18,8 @@ from dashboard.widgets.messages import plain
 from dashboard.widgets.occlusion import Panel
 from pipelines.methods.occlusion.fidelity import fidelity, flat
 
+_FILLS: dict[float | str, Fill] = {0.0: "black", "mean": "mean", "blur": "blur"}
+
 
 @dataclass(frozen=True)
 class Estimator:
@@ -47,17 +49,29 @@ def find(run: Run, patch: int, stride: int, fill: Fill) -> list[Estimator]:
         run: Whose maps.
         patch: Side of the patch in pixels.
         stride: Pixels from one position to the next.
-        fill: What hidden pixels show; a mean here is that of each image, which none learns.
+        fill: What hidden pixels show.
     """
     found = []
+    for occlusion, *asked in drawn_maps(run):
+        if asked == [patch, stride, fill]:
+            document = occlusion.document("estimators")
+            found += [Estimator(occlusion, name, document) for name in drawing(document)]
+    return sorted(found, key=lambda each: each.verify is None)
+
+
+def drawn_maps(run: Run) -> list[tuple[Occlusion, int, int, Fill]]:
+    """The maps of a run that a network has learnt to draw, with their patch, stride and fill; not
+    those whose hidden pixels show what this page does not offer."""
+    found: list[tuple[Occlusion, int, int, Fill]] = []
     for occlusion in occlusions(run):
         if occlusion.artefact("exact").exists and occlusion.artefact("estimators").exists:
             exact = occlusion.document("exact")
-            same = (exact["patch"], exact["stride"]) == (patch, stride)
-            if same and exact["fill"] == {"black": 0.0, "blur": "blur"}.get(fill):
-                document = occlusion.document("estimators")
-                found += [Estimator(occlusion, name, document) for name in drawing(document)]
-    return sorted(found, key=lambda each: each.verify is None)
+            # A list is the mean of train, one number a channel.
+            given = "mean" if isinstance(exact["fill"], list) else exact["fill"]
+            fill = _FILLS.get(given)
+            if fill is not None and drawing(occlusion.document("estimators")):
+                found.append((occlusion, exact["patch"], exact["stride"], fill))
+    return found
 
 
 def drawn_by(

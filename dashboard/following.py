@@ -37,7 +37,7 @@ def of_image(question: Question, maps: Mapping[str, np.ndarray], stride: int) ->
         maps: By name, float32 (rows, columns) of that class.
         stride: Pixels from one position of these maps to the next.
     """
-    hidden = occluding.hidden(question.image, question.patch, question.fill)
+    hidden = occluding.hidden(question.run, question.image, question.patch, question.fill)
     found = live.followed(
         question.run, question.image, hidden, np.stack(list(maps.values())), question.of, stride
     )

@@ -12,7 +12,7 @@ import streamlit as st
 from cache import Run
 from cache.embeddings import Embedding
 from cache.occlusion import Occlusion
-from dashboard import embedding_data
+from dashboard import data, embedding_data
 
 if TYPE_CHECKING:
     from pipelines.methods.grad_cam import Cams, GradCam
@@ -188,6 +188,25 @@ def cams(run: Run, layer: str, image: np.ndarray) -> Cams:
         image: float32 (height, width, channels), see :func:`to_input`.
     """
     return _cams(*_of(run), layer, image, run)
+
+
+def mean(run: Run) -> list[float]:
+    """Mean of the images of train as a run's model reads them, one number a channel, in [0, 1]."""
+    artefact = run.artefact("inputs")
+    return _mean(str(artefact.folder), artefact.manifest.fingerprint, run)
+
+
+@st.cache_data(max_entries=32, show_spinner="Averaging the images of train …")
+def _mean(folder: str, fingerprint: str, _run: Run) -> list[float]:
+    from pipelines.methods.feeding import open_inputs
+    from pipelines.methods.occlusion.mapping import fill_of
+
+    split = data.samples(_run.workspace)["split"].to_numpy(dtype=object)
+    train = np.flatnonzero(split == "train")
+    rows = train if len(train) else np.arange(len(split))
+    found = fill_of("mean", open_inputs(_run.workspace, _run.name), rows)
+    assert isinstance(found, list), "one number a channel"
+    return found
 
 
 def _of(run: Run) -> tuple[str, str]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Fill = Literal["black", "mean", "blur"]
 
 FILLS: Final[tuple[Fill, ...]] = ("black", "mean", "blur")
-"""What hidden pixels can show: nothing, the mean of the image, or the image itself, blurred."""
+"""What hidden pixels can show: nothing, the mean of train, or the image itself, blurred."""
 
 GRID: Final = 32
 """Positions along a side that a map has at most where no stride is chosen."""
@@ -160,7 +160,7 @@ def _work(run: Run, image: np.ndarray, patch: int, stride: int, fill: Fill) -> _
         engine = live.engine(run, patch, stride)
         # Where a map takes no time, all of it is computed at once.
         coarsest = engine.patches.count if engine.way == "table" else COARSEST
-        grids = live.occlude(engine, images, hidden(image, patch, fill)[None], coarsest)
+        grids = live.occlude(engine, images, hidden(run, image, patch, fill)[None], coarsest)
         kept[key] = _Work(engine, live.probabilities(run, images)[0], grids)
     kept[key] = kept.pop(key)
     for oldest in list(kept)[:-_MOST_KEPT]:
@@ -182,27 +182,35 @@ def _next(work: _Work) -> Explained | None:
     )
 
 
-def hidden(image: np.ndarray, patch: int, fill: Fill) -> np.ndarray:
+def filling(run: Run, fill: Fill) -> float | list[float] | str:
+    """What hidden pixels show, as the stage of the exact maps writes it down."""
+    if fill == "mean":
+        return live.mean(run)
+    return fill if fill == "blur" else 0.0
+
+
+def hidden(run: Run, image: np.ndarray, patch: int, fill: Fill) -> np.ndarray:
     """What hidden pixels of an image show, float32 of its shape (height, width, channels).
 
     Args:
+        run: Whose model reads it.
         image: float32 (height, width, channels) as the model reads it.
         patch: Side of the patch in pixels.
         fill: What hidden pixels show.
     """
     from pipelines.methods.occlusion.patches import filled
 
-    shown: np.ndarray = filled(image[None], _value(image, fill), patch)[0]
+    shown: np.ndarray = filled(image[None], filling(run, fill), patch)[0]
     return shown
 
 
-def hidden_colour(image: np.ndarray, fill: Fill) -> str | None:
+def hidden_colour(run: Run, fill: Fill) -> str | None:
     """CSS colour of what hidden pixels show; None where it differs from place to place."""
     if fill == "blur":
         return None
     if fill == "black":
         return _DARK
-    levels = np.clip(np.rint(255 * image.mean(axis=(0, 1))), 0, 255).astype(int).tolist()
+    levels = np.clip(np.rint(255 * np.array(live.mean(run))), 0, 255).astype(int).tolist()
     red, green, blue = levels if len(levels) == 3 else [levels[0]] * 3
     return f"#{red:02x}{green:02x}{blue:02x}"
 
@@ -262,9 +270,3 @@ def scale(values: list[np.ndarray], clean: list[float]) -> tuple[float, float]:
     middle = (low + high) / 2
     reach = max((high - low) / 2, 0.005)
     return max(0.0, middle - reach), min(1.0, middle + reach)
-
-
-def _value(image: np.ndarray, fill: Fill) -> object:
-    if fill == "mean":
-        return image.mean(axis=(0, 1))
-    return "blur" if fill == "blur" else 0.0

@@ -46,10 +46,16 @@ def choose_patch(side: int) -> tuple[int, int, Fill]:
         required=True,
         key=HIDDEN,
         bind="query-params",
-        help="Black, the mean of this image, or the image itself, blurred. Black can itself be a "
+        help="Black, the mean of train, or the image itself, blurred. Black can itself be a "
         "sign of something; a mean or a blur says less.",
     )
     return int(patch), int(stride), hidden or "black"
+
+
+def choose(patch: int, stride: int, fill: Fill) -> None:
+    """Ask for maps of another patch. Only for callbacks (``on_click=``)."""
+    st.session_state[PATCH], st.session_state[STRIDE] = patch, stride
+    st.session_state[HIDDEN] = fill
 
 
 def choose_class(classes: tuple[str, ...]) -> str | None:

@@ -47,7 +47,7 @@ def show(question: Question, explained: Explained, picture: str) -> None:
     ]
     padded = (raw.shape[0] + size + 1) * (raw.shape[1] + size + 1)
     if padded <= MOST_POSITIONS:
-        hidden = occluding.hidden(question.image, size, question.fill)
+        hidden = occluding.hidden(question.run, question.image, size, question.fill)
         scores = live.padded_scores(question.run, question.image, hidden, question.of, size)
         second = study.padded_merged(scores, size)[0]
         note = f"{padded:,} positions, over the padded image"

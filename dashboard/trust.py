@@ -14,7 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import estimates
+from dashboard import estimates, occlusion_controls
 from dashboard.estimates import Estimator
 from dashboard.occluding import Question
 from dashboard.widgets import figures, number
@@ -247,16 +247,24 @@ def _decide(
 
 def no_network(question: Question) -> None:
     """Say that no network draws the maps that are asked for, and how to get one."""
-    run, fill = question.run, "blur" if question.fill == "blur" else "0"
+    run, fill = question.run, "0" if question.fill == "black" else question.fill
     maps = f"patch: {question.patch}, stride: {question.stride}, fill: {fill}"
     notice(
         "No network draws these maps",
-        "Name one in the recipe. It learns maps of one patch, one stride, and black or blurred "
-        "hidden pixels. Trained twice (repeats: 2), it can be verified: an estimate of the first "
-        "training is trusted where the second one draws nearly the same.",
+        "Name one in the recipe. It learns maps of one patch, one stride and one fill. Trained "
+        "twice (repeats: 2), it can be verified: an estimate of the first training is trusted "
+        "where the second one draws nearly the same.",
         command=f"{run.workspace.command} --set 'runs.{run.name}.occlusion.patch{question.patch}="
         f"{{{maps}, estimators: {{unet: {{repeats: 2}}}}}}'",
     )
+    for occlusion, patch, stride, shown in estimates.drawn_maps(run):
+        st.button(
+            f"Maps that a network draws: patch {patch}, stride {stride}, {shown}",
+            key=f"occlusion_drawn_{occlusion.name}",
+            icon=":material/draw:",
+            on_click=occlusion_controls.choose,
+            args=(patch, stride, shown),
+        )
 
 
 def _missing(question: Question, known: list[Estimator]) -> None:

@@ -247,7 +247,7 @@ event = occlusion_maps(
         [each.values for each in shown if each.kind == "probability"],
         [float(clean[at]) for at in asked],
     ),
-    hidden=occluding.hidden_colour(image, fill),
+    hidden=occluding.hidden_colour(run, fill),
     pixelated=max(image.shape[:2]) <= SHARP,
     index=place,
     total=len(order) if upload is None else 1,

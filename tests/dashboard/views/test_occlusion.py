@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from cache import Run, open_workspace
 from cache.occlusion import open_occlusion
 from dashboard import estimates, faithful, images, live, looks, occluding, trust
-from pipelines.methods.feeding import open_model
+from pipelines.methods.feeding import open_inputs, open_model
 from pipelines.methods.grad_cam import open_cam
 from pipelines.methods.occlusion import study
 from pipelines.recipe import load_recipe
@@ -124,11 +124,15 @@ def test_patch_stride_and_class_are_in_the_link(run: Run, right: str, shown: Sho
     data = shown(at, MAPS)
     assert (data["patch"], data["stride"], data["rows"], data["columns"]) == (1, 2, 4, 4)
     assert data["panels"][0]["title"] == "7"
-    image = live.to_input(run, images.pixels(run.workspace, right))
-    expected = looped(run, right, 1, float(image.mean()))[::2, ::2, 7]
+    (mean,) = live.mean(run)
+    train = open_inputs(run.workspace, run.name).batch(
+        np.flatnonzero(run.workspace.samples()["split"] == "train")
+    )
+    assert mean == pytest.approx(train.mean(), rel=1e-5)
+    expected = looped(run, right, 1, mean)[::2, ::2, 7]
     drawn = np.frombuffer(base64.b64decode(data["panels"][0]["values"]), "<f4").reshape(4, 4)
     np.testing.assert_allclose(drawn, expected, atol=1e-5)
-    assert data["hidden"] == occluding.hidden_colour(image, "mean")
+    assert data["hidden"] == occluding.hidden_colour(run, "mean")
 
 
 def test_an_estimate_stands_beside_the_exact_map(run: Run, right: str, shown: Shown) -> None:
@@ -293,6 +297,16 @@ def test_no_estimate_is_shown_of_other_patches(run: Run) -> None:
     assert estimates.find(run, 5, 1, "black")
     for patch, stride, fill in ((3, 1, "black"), (5, 2, "black"), (5, 1, "mean")):
         assert not estimates.find(run, patch, stride, fill)
+
+
+def test_maps_that_a_network_draws_are_a_click_away(run: Run, right: str) -> None:
+    at = open_maps(image=right, patch="3", about="Times")
+    (occlusion, *asked), *_ = estimates.drawn_maps(run)
+    at.button(key=f"occlusion_drawn_{occlusion.name}").click().run()
+    assert not at.exception
+    shown = [at.number_input(key=key).value for key in ("patch", "stride")]
+    assert [*shown, "black"] == asked and asked == [5, 1, "black"]
+    assert estimates.find(run, 5, 1, "black")
 
 
 def test_keys_walk_through_the_mistakes(run: Run, fire: Fire) -> None:
