@@ -34,6 +34,14 @@ function clamp(value, low, high) {
   return Math.max(low, Math.min(high, value));
 }
 
+/** Lays an element over a part [x0, y0, x1, y1) of a picture of a width and a height. */
+function lay(element, [x0, y0, x1, y1], width, height) {
+  element.style.left = `${(100 * x0) / width}%`;
+  element.style.top = `${(100 * y0) / height}%`;
+  element.style.width = `${(100 * (x1 - x0)) / width}%`;
+  element.style.height = `${(100 * (y1 - y0)) / height}%`;
+}
+
 /** The focused element, looked up through every shadow root on the way. */
 function deepActive() {
   let active = document.activeElement;

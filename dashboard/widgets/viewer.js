@@ -64,11 +64,8 @@ function createViewer(root, link) {
     paint();
   }
 
-  function frame(element, [x0, y0, x1, y1]) {
-    element.style.left = `${(100 * x0) / data.image_width}%`;
-    element.style.top = `${(100 * y0) / data.image_height}%`;
-    element.style.width = `${(100 * (x1 - x0)) / data.image_width}%`;
-    element.style.height = `${(100 * (y1 - y0)) / data.image_height}%`;
+  function frame(element, box) {
+    lay(element, box, data.image_width, data.image_height);
   }
 
   function paint() {

@@ -28,11 +28,7 @@ function makeOverlay(root) {
     }
     const { image_width: width, image_height: height } = data;
     const at = nearest(place.x * width, place.y * height, data);
-    const [x0, y0, x1, y1] = patchBox(at, data);
-    mark.style.left = `${(100 * x0) / width}%`;
-    mark.style.top = `${(100 * y0) / height}%`;
-    mark.style.width = `${(100 * (x1 - x0)) / width}%`;
-    mark.style.height = `${(100 * (y1 - y0)) / height}%`;
+    lay(mark, patchBox(at, data), width, height);
     reading.textContent = sentence(at, maps, data);
   }
 

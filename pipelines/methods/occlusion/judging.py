@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from cache.occlusion import drawing
 from pipelines.methods import estimating
 from pipelines.methods.batching import reader_of
 from pipelines.methods.encoders import compiled
@@ -286,13 +287,9 @@ class Judge:
             errors.append(float(np.mean(fidelity.study_mse(ours, theirs))))
         return _spread(errors)
 
-    def _of_all(self) -> list[str]:
-        """Names of what draws the probabilities of every image, baselines included."""
-        return [
-            name
-            for name, told in self._told.items()
-            if told["target"] == "probability" and told["only"] is None
-        ]
+    def _drawing(self) -> list[str]:
+        """Names of the estimators that draw the probabilities of any image."""
+        return drawing({"estimators": self._told})
 
     def _curves(self) -> dict[str, Any] | None:
         """Mean deletion and insertion curves of all maps, over some of test that are not flat."""
@@ -304,7 +301,7 @@ class Judge:
         forward, images, asked = compiled(self.load(None)), self.read(some), self.predicted[some]
         hidden = filled(images, self.exact["fill"], self.exact["patch"])
         followed: dict[str, Any] = {}
-        drawn = {name: self._drawn[name][0] for name in self._of_all()}
+        drawn = {name: self._drawn[name][0] for name in (*BASELINES, *self._drawing())}
         for name, maps in {EXACT: self.truth, **drawn}.items():
             found = curves(
                 lambda batch: to_probabilities(forward(batch)),
@@ -325,7 +322,7 @@ class Judge:
 
     def _verify(self) -> dict[str, Any] | None:
         """When to trust an estimate: two trainings that agree, with the bound chosen on val."""
-        twice = [name for name in self._of_all() if len(self._drawn[name]) > 1]
+        twice = [name for name in self._drawing() if len(self._drawn[name]) > 1]
         val, test = self.split == "val", self.split == "test"
         if not twice or not val.any() or not test.any():
             return None
