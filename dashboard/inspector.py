@@ -145,6 +145,7 @@ def _draw(
             preload=[image_url(workspace, str(walk[place]), view.channel) for place in near],
             listed=listed,
             overlay=laid.overlay,
+            step=partial(selection.step_among, walk),
         )
     if event.changed:
         if event.region is None:
@@ -154,10 +155,6 @@ def _draw(
     if event.closed:
         st.query_params.pop(REGION, None)
         selection.open_image(None)
-        st.rerun()
-    if event.moved:
-        step = -1 if event.moved == "previous" else 1
-        selection.open_image(str(walk[index + step]))
         st.rerun()
     return event.region, laid
 

@@ -103,14 +103,11 @@ def _show(run: Run, answers: pd.DataFrame, order: np.ndarray, view: str, searcha
                 preload=[image_url(workspace, sample_ids.iloc[at], view) for at in near],
                 listed=listed,
                 overlay=laid.overlay,
+                step=partial(selection.step_among, sample_ids.to_numpy()[order]),
             )
             if event.closed:
                 selection.open_image(None)
                 st.rerun()
-            if event.moved:
-                step = 1 if event.moved == "next" else -1
-                selection.open_image(sample_ids.iloc[int(order[place + step])])
-                _again()
     with facts:
         _facts(workspace, sample, searchable)
     if laid.complete():

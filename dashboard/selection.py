@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
+import numpy as np
 import streamlit as st
 
 from cache import Run, Workspace, open_workspace
@@ -195,6 +196,19 @@ def open_image(sample_id: str | None) -> None:
         st.query_params[IMAGE] = sample_id
     elif IMAGE in st.query_params:
         del st.query_params[IMAGE]
+
+
+def step_among(sample_ids: Sequence[str] | np.ndarray, by: int) -> None:
+    """Open the image before (-1) or after (+1) the open one in a list, if there is one.
+
+    Args:
+        sample_ids: The list; where the open image is not in it, or none is, its first counts.
+        by: Where to go.
+    """
+    places = np.flatnonzero(np.asarray(sample_ids) == image())
+    to = (int(places[0]) if len(places) else 0) + by
+    if 0 <= to < len(sample_ids):
+        open_image(str(sample_ids[to]))
 
 
 def choose_split(there: Sequence[str], label: str = "Split") -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -53,11 +54,6 @@ def panels_of(explained: Explained, asked: list[int], with_difference: bool) -> 
         change = [each - explained.clean[at] for at, each in zip(asked, maps, strict=True)]
         panels.append(Panel(title, change[0] - change[1], "difference", note))
     return panels
-
-
-def step(by: int) -> None:
-    """Go to the previous or the next image of the walk."""
-    selection.open_image(str(table["sample_id"].iloc[int(order[place + by])]))
 
 
 def facts(sample: pd.Series | None, clean: np.ndarray) -> None:
@@ -233,7 +229,7 @@ with headline:
 
 channel = None if image.shape[2] in (1, 3) else 0
 picture = occluding.picture(image, channel)
-event = occlusion_maps(
+occlusion_maps(
     picture,
     image.shape[1],
     image.shape[0],
@@ -252,10 +248,8 @@ event = occlusion_maps(
     index=place,
     total=len(order) if upload is None else 1,
     revealed=occlusion_controls.revealed(),
+    step=partial(selection.step_among, table["sample_id"].to_numpy()[order]),
 )
-if event.moved:
-    step(1 if event.moved == "next" else -1)
-    st.rerun()
 
 left, right = st.columns([3, 2], gap="medium")
 with left:

@@ -62,7 +62,7 @@ def show_sample() -> Laid:
         read = partial(pixels, workspace, sample["sample_id"])
         laid = overlay.control(run, sample["sample_id"], read)
     with slot:
-        event = viewer(
+        viewer(
             Picture(
                 image_url(workspace, sample["sample_id"], views[0]),
                 int(sample["width"]),
@@ -77,11 +77,8 @@ def show_sample() -> Laid:
             preload=[image_url(workspace, table["sample_id"].iloc[at], views[0]) for at in near],
             closable=False,
             overlay=laid.overlay,
+            step=partial(selection.step_among, table["sample_id"].to_numpy()[order]),
         )
-    if event.moved:
-        step = 1 if event.moved == "next" else -1
-        selection.open_image(str(table["sample_id"].iloc[int(order[place + step])]))
-        st.rerun()
     parts = [f"**{plain(str(sample['label']))}**, {sample['split']}"]
     if "predicted" in table:
         look = verdict(bool(sample["correct"]))

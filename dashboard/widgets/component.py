@@ -9,13 +9,21 @@ newest of several quick triggers).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
+Step = Callable[[int], object]
+"""Goes to the previous (-1) or to the next (+1) image of a list, if there is one.
+
+It runs as a callback, which nothing breaks off, and maybe twice before a run shows where it led:
+it starts from the image that is open, not from the one that was last drawn.
+"""
+
+_STEPS = {"previous": -1, "next": 1}
 _FOLDER = Path(__file__).parent
 
 
@@ -57,25 +65,37 @@ def pending(key: str) -> Mapping[str, Any]:
     return event
 
 
-def mount(renderer: ComponentRenderer, *, key: str, data: Mapping[str, Any]) -> None:
+def mount(
+    renderer: ComponentRenderer,
+    *,
+    key: str,
+    data: Mapping[str, Any],
+    step: Step | None = None,
+) -> None:
     """Shows a widget and ends its pending event, which so happens exactly once.
 
     Args:
         renderer: What :func:`define` returned.
         key: The widget's key, unique in the app.
         data: What the widget shows, as JSON-like values.
+        step: Called, before the run, where the widget asks for the previous or the next image;
+            such an event is never pending.
     """
     heard = st.session_state.get(_heard_key(key), 0)
-    renderer(key=key, data={**data, "heard": heard}, on_event_change=lambda: _receive(key))
+    renderer(key=key, data={**data, "heard": heard}, on_event_change=lambda: _receive(key, step))
     # Streamlit may break a run off while it mounts: an event ended before that would be lost.
     st.session_state.pop(_event_key(key), None)
 
 
-def _receive(key: str) -> None:
+def _receive(key: str, step: Step | None) -> None:
     event = st.session_state[key].get("event")
-    if isinstance(event, Mapping) and isinstance(event.get("n"), int):
+    if not (isinstance(event, Mapping) and isinstance(event.get("n"), int)):
+        return
+    st.session_state[_heard_key(key)] = event["n"]
+    if event.get("action") not in _STEPS:
         st.session_state[_event_key(key)] = dict(event)
-        st.session_state[_heard_key(key)] = event["n"]
+    elif step is not None:
+        step(_STEPS[event["action"]])
 
 
 def _event_key(key: str) -> str:

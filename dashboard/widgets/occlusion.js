@@ -104,11 +104,6 @@ function createOcclusion(root, link) {
     mark();
   }
 
-  /** Says that a position was picked, unless that would be one of an image on its way out. */
-  function pick() {
-    if (data === latest && !stepper.leaving()) link.send({ row: at.row, column: at.column });
-  }
-
   function showStep(reached) {
     const last = Math.min(reached, data.rows * data.columns) - 1;
     at = { row: Math.floor(last / data.columns), column: last % data.columns };
@@ -149,7 +144,6 @@ function createOcclusion(root, link) {
     if (!position) return;
     player.pause();
     choose(position);
-    pick();
   };
   board.onfocus = () => {
     if (!board.matches(":focus-visible")) return;
@@ -175,11 +169,6 @@ function createOcclusion(root, link) {
       const [down, along] = moves[event.key];
       const position = { row: clamp(down, 0, bottom), column: clamp(along, 0, right) };
       choose(position, { speak: true });
-    } else if (event.key === "Enter") {
-      if (event.repeat) return;
-      player.pause();
-      choose({ row, column });
-      pick();
     } else if (event.key === " ") {
       if (!event.repeat) toggle();
     } else return;
@@ -265,8 +254,8 @@ function createOcclusion(root, link) {
     play.hidden = reset.hidden = data.patch === null;
     keys.textContent =
       (data.patch === null
-        ? "Arrow keys move over the maps, Enter picks a position"
-        : "Arrow keys move the patch, Enter picks a position, the space bar plays") +
+        ? "Arrow keys move over the maps"
+        : "Arrow keys move the patch, the space bar plays") +
       (data.total > 1 ? ", p and n change the image." : ".");
     showPanels();
     showScales();

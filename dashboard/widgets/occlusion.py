@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -17,7 +17,7 @@ import numpy as np
 from plotly.colors import get_colorscale
 
 from dashboard.widgets.colours import DIVERGING, SEQUENTIAL
-from dashboard.widgets.component import define, mount, pending
+from dashboard.widgets.component import Step, define, mount
 
 Kind = Literal["probability", "difference", "relative"]
 
@@ -51,19 +51,6 @@ class Panel:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class OcclusionEvent:
-    """What came of the maps in this run.
-
-    Attributes:
-        picked: Row and column, in the grid of positions, clicked since the last run, or None.
-        moved: Whether the user went to the previous or the next image since the last run.
-    """
-
-    picked: tuple[int, int] | None = None
-    moved: Literal["previous", "next"] | None = None
-
-
 def occlusion_maps(
     src: str,
     width: int,
@@ -81,14 +68,15 @@ def occlusion_maps(
     index: int = 0,
     total: int = 1,
     revealed: int = 0,
-) -> OcclusionEvent:
+    step: Step | None = None,
+) -> None:
     """Shows an image and maps of what hiding each place of it does.
 
     Position (i, j) of a map is the pixel (i * stride, j * stride), the centre of a patch that is
     clipped at the border. Probabilities share ``scale`` and its bar, differences one of their own
     that is centred on zero. Play slides the patch over all positions and paints the maps as it
-    goes. Arrow keys move the patch, Enter picks, the space bar plays; in a list of images ``p``
-    and ``n`` (or brackets) ask for another one.
+    goes. Arrow keys move the patch, the space bar plays; in a list of images ``p`` and ``n`` (or
+    brackets) ask for another one.
 
     Args:
         src: URL of the image.
@@ -108,17 +96,13 @@ def occlusion_maps(
         index: Place of the image in a list, from 0.
         total: Length of that list; up to 1, there is nothing to go to.
         revealed: The maps scroll into sight when this changes.
-
-    Returns:
-        What the user did. A move asks for another image; the caller does so at once: Streamlit
-        may break the run off at its next command, and the event with it.
+        step: Goes to the previous or the next image; None where there is nothing to go to.
 
     Raises:
         ValueError: A map has not one value a position, the patch or the stride is no whole number
             of pixels, the scale has no extent, or ``clean`` is no probability.
     """
     data = map_data(width, height, panels, patch=patch, stride=stride, clean=clean, scale=scale)
-    event = pending(key)
     mount(
         _render,
         key=key,
@@ -132,15 +116,8 @@ def occlusion_maps(
             "total": total,
             "revealed": revealed,
         },
+        step=step,
     )
-    action = event.get("action")
-    moved: Literal["previous", "next"] | None = None
-    # The browser may be a step behind, so that only here it is known where the list ends.
-    if action == "previous" and index > 0:
-        moved = "previous"
-    elif action == "next" and index < total - 1:
-        moved = "next"
-    return OcclusionEvent(picked=_picked(event, (data["rows"], data["columns"])), moved=moved)
 
 
 def map_data(
@@ -241,13 +218,6 @@ def _differences(panels: Sequence[Panel]) -> dict[str, Any]:
     sizes = sizes[np.isfinite(sizes)]
     end = max(LEAST_DIFFERENCE, float(sizes.max(initial=0)))
     return {"low": -end, "high": end, "colours": list(DIVERGING)}
-
-
-def _picked(event: Mapping[str, Any], shape: tuple[int, int]) -> tuple[int, int] | None:
-    row, column = event.get("row"), event.get("column")
-    if type(row) is not int or type(column) is not int:
-        return None
-    return (row, column) if 0 <= row < shape[0] and 0 <= column < shape[1] else None
 
 
 def _base64(values: np.ndarray) -> str:

@@ -170,7 +170,6 @@ function makeStepper(link) {
   const element = make("div", { class: "stepper", role: "group", "aria-label": "Images" });
   element.append(previous, place, next);
   let [index, total, queued] = [0, 1, 0];
-  let asked = false;
 
   function move(step, held) {
     if (link.waiting()) {
@@ -179,7 +178,6 @@ function makeStepper(link) {
     }
     const to = index + step;
     if (to < 0 || to >= total) return;
-    asked = true;
     link.send({ action: step < 0 ? "previous" : "next" });
   }
 
@@ -199,8 +197,6 @@ function makeStepper(link) {
   document.addEventListener("keydown", onKey);
   return {
     element,
-    /** Whether another image has been asked for and has not come. */
-    leaving: () => asked && link.waiting(),
     update(update) {
       ({ index, total } = update);
       element.hidden = total <= 1;
@@ -208,9 +204,7 @@ function makeStepper(link) {
       if (place.textContent !== text) place.textContent = text;
       previous.disabled = index <= 0;
       next.disabled = index >= total - 1;
-      if (link.waiting()) return;
-      asked = false;
-      if (!queued) return;
+      if (!queued || link.waiting()) return;
       const step = Math.sign(queued);
       queued -= step;
       move(step, true);

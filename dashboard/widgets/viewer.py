@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from dashboard.widgets.component import define, mount, pending
+from dashboard.widgets.component import Step, define, mount, pending
 from dashboard.widgets.occlusion import PARTS, Panel, map_data
 
 Region = tuple[int, int, int, int]
@@ -69,13 +69,11 @@ class ViewerEvent:
     """What came of a viewer in this run.
 
     Attributes:
-        moved: Whether the user went to the previous or the next image since the last run.
         closed: Whether the user closed it.
         region: The region now picked, or None.
         changed: Whether the user changed the region since the last run.
     """
 
-    moved: Literal["previous", "next"] | None
     closed: bool
     region: Region | None
     changed: bool
@@ -95,6 +93,7 @@ def viewer(
     closable: bool = True,
     listed: bool = True,
     overlay: Overlay | None = None,
+    step: Step | None = None,
 ) -> ViewerEvent:
     """Shows one image of a list, scaled to fit; small images stay sharp.
 
@@ -115,10 +114,11 @@ def viewer(
         listed: Whether the image is one of the list; if not, no place in it is told.
         overlay: A map over the picture, read where the pointer is; its opacity is the user's and
             stays from image to image.
+        step: Goes to the previous or the next image; None where the list has but one.
 
     Returns:
-        What the user did. It asks for another image or to be closed; the caller does so at once:
-        Streamlit may break the run off at its next command, and the event with it.
+        What the user did. Where it asks to be closed, the caller does so at once: Streamlit may
+        break the run off at its next command, and the event with it.
 
     Raises:
         ValueError: The overlay is no map of such an image.
@@ -148,15 +148,9 @@ def viewer(
             "listed": listed,
             "overlay": _told(overlay),
         },
+        step=step,
     )
-    moved: Literal["previous", "next"] | None = None
-    # The browser may be a step behind, so that only here it is known where the list ends.
-    if action == "previous" and index > 0:
-        moved = "previous"
-    elif action == "next" and index < total - 1:
-        moved = "next"
     return ViewerEvent(
-        moved=moved,
         closed=action == "close",
         region=after,
         changed=picker and after != region,

@@ -74,6 +74,12 @@ def occlusion_values(seed: int, rows: int, columns: int) -> np.ndarray:
     return np.asarray(np.clip(values, 0, 1), np.float32)
 
 
+def step(by: int) -> None:
+    """Go on in a list of 38 images."""
+    st.session_state["place"] = min(37, max(0, st.session_state["place"] + by))
+    st.session_state["region"] = None
+
+
 show = st.query_params.get("show", "gallery")
 
 if show == "gallery":
@@ -141,16 +147,16 @@ elif show == "viewer":
         region=st.session_state.get("region"),
         preload=[picture_url(place + 1, height, width)],
         overlay=laid,
+        step=step,
     )
+    if "slow" in st.query_params:
+        # Time enough for the next key to break the run off.
+        time.sleep(0.4)
     st.session_state["region"] = event.region
     if event.closed:
         # The browser hears of it before the viewer goes, as it may.
         time.sleep(0.2)
         st.session_state["gone"] = True
-        st.rerun()
-    if event.moved:
-        st.session_state["place"] = place + (1 if event.moved == "next" else -1)
-        st.session_state["region"] = None
         st.rerun()
     st.text_input("A field", key="field")
     st.text(f"place: {place}")
@@ -167,7 +173,7 @@ elif show == "occlusion":
         exact[len(exact) // 2 :] = np.nan
     if st.toggle("Inverted", key="inverted"):
         exact = 1 - exact
-    maps = occlusion_maps(
+    occlusion_maps(
         "/nowhere.png" if "lost" in st.query_params else picture_url(place, height, width),
         width,
         height,
@@ -186,12 +192,7 @@ elif show == "occlusion":
         pixelated=not large,
         index=place,
         total=38,
+        step=step,
     )
-    if maps.picked:
-        st.session_state["picked"] = maps.picked
-    if maps.moved:
-        st.session_state["place"] = place + (1 if maps.moved == "next" else -1)
-        st.rerun()
     st.text_input("A field", key="field")
     st.text(f"place: {place}")
-    st.text(f"picked: {st.session_state.get('picked')}")

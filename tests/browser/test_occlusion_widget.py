@@ -122,7 +122,7 @@ def test_leaving_keeps_the_last_position_faint(page: Page) -> None:
     expect(readout(page)).to_contain_text("Patch at row 11, column 8")
 
 
-def test_the_keyboard_moves_says_and_picks(page: Page) -> None:
+def test_the_keyboard_moves_and_says(page: Page) -> None:
     page.get_by_role("slider", name="Map opacity").focus()
     page.keyboard.press("Tab")
     expect(board(page)).to_be_focused()
@@ -137,22 +137,7 @@ def test_the_keyboard_moves_says_and_picks(page: Page) -> None:
     expect(spoken).to_contain_text("Patch at row 9, column 20")
     page.keyboard.press("Control+Home")
     expect(spoken).to_contain_text("Patch at row 0, column 0")
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
-    says(page, "picked: (1, 0)")
     expect(board(page)).to_be_focused()
-    says(page, "place: 2")
-
-
-def test_a_click_picks_once(page: Page) -> None:
-    go(page, 7, 12, 2)
-    page.mouse.down()
-    page.mouse.up()
-    says(page, "picked: (7, 12)")
-    go(page, 3, 4, 0)
-    page.mouse.down()
-    page.mouse.up()
-    says(page, "picked: (3, 4)")
 
 
 def test_letters_and_buttons_ask_for_another_image(page: Page) -> None:

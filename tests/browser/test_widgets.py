@@ -282,7 +282,12 @@ class TestViewer:
         says(page, "place: 0")
         expect(page.get_by_role("button", name="Previous image")).to_be_disabled()
 
-    def test_quick_presses_all_count_up_to_the_end(self, page: Page) -> None:
+    @pytest.mark.parametrize("speed", ["", "&slow=1"])
+    def test_quick_presses_all_count_up_to_the_end(
+        self, visit: Any, address: str, speed: str
+    ) -> None:
+        page = visit(f"{address}/?show=viewer{speed}")
+        expect(page.get_by_role("img", name="digit 2")).to_be_visible(timeout=PATIENCE)
         for _ in range(4):
             page.keyboard.press("ArrowRight")
         says(page, "place: 6")

@@ -35,7 +35,7 @@ def script() -> None:
         Panel("Estimate", estimate.astype(np.float32).T.copy().T, "probability"),
         Panel("Difference", st.session_state.get("difference", exact - estimate), "difference"),
     ]
-    st.session_state["event"] = occlusion_maps(
+    occlusion_maps(
         "/images/x",
         8,
         5,
@@ -49,6 +49,7 @@ def script() -> None:
         hidden="#000",
         index=st.session_state.get("index", 1),
         total=3,
+        step=st.session_state.setdefault("steps", []).append,
     )
 
 
@@ -120,44 +121,10 @@ def test_the_image_stands_alone_until_there_is_a_map(at: AppTest, shown: Shown) 
     assert shown(at.run(), "o")["panels"] == []
 
 
-def test_a_pick_happens_once(at: AppTest, fire: Fire) -> None:
-    at = fire(at, "o", {"n": 1, "row": 2, "column": 3})
-    assert at.session_state["event"].picked == (2, 3)
-    assert at.session_state["event"].moved is None
-    assert at.run().session_state["event"].picked is None
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [
-        {"row": 3, "column": 0},
-        {"row": 0, "column": 4},
-        {"row": -1, "column": 0},
-        {"row": 1.0, "column": 0},
-        {"row": True, "column": 0},
-        {"row": "1", "column": 0},
-        {"row": 1},
-    ],
-)
-def test_a_position_outside_the_grid_is_ignored(
-    at: AppTest, fire: Fire, payload: dict[str, Any]
-) -> None:
-    at = fire(at, "o", {"n": 1, **payload})
-    assert at.session_state["event"].picked is None
-
-
-@pytest.mark.parametrize("way", ["previous", "next"])
-def test_moving_happens_once(at: AppTest, fire: Fire, way: str) -> None:
-    at = fire(at, "o", {"n": 1, "action": way})
-    assert at.session_state["event"].moved == way
-    assert at.run().session_state["event"].moved is None
-
-
-@pytest.mark.parametrize(("index", "way"), [(0, "previous"), (2, "next"), (1, "close")])
-def test_the_list_has_an_end(at: AppTest, fire: Fire, index: int, way: str) -> None:
-    at.session_state["index"] = index
-    at = fire(at, "o", {"n": 1, "action": way})
-    assert at.session_state["event"].moved is None
+def test_each_step_is_taken_once_before_the_run(at: AppTest, fire: Fire) -> None:
+    for n, action in enumerate(["next", "previous", "close", "next"], start=1):
+        at = fire(at, "o", {"n": n, "action": action})
+    assert at.run().session_state["steps"] == [1, -1, 1]
 
 
 @pytest.mark.parametrize("shape", [(5, 8), (4, 3), (3, 4, 1), (12,)])

@@ -24,6 +24,7 @@ def script() -> None:
         picker=st.session_state.get("picker", True),
         region=st.session_state.get("region"),
         overlay=st.session_state.get("overlay"),
+        step=st.session_state.setdefault("steps", []).append,
     )
     st.session_state["region"] = st.session_state["event"].region
 
@@ -33,19 +34,11 @@ def at() -> AppTest:
     return AppTest.from_function(script, default_timeout=20).run()
 
 
-@pytest.mark.parametrize("way", ["previous", "next"])
-def test_moving_happens_once(at: AppTest, fire: Any, way: str) -> None:
-    at = fire(at, "v", {"n": 1, "action": way})
-    assert at.session_state["event"].moved == way
-    assert not at.session_state["event"].closed
-    assert at.run().session_state["event"].moved is None
-
-
-@pytest.mark.parametrize(("index", "way"), [(0, "previous"), (2, "next")])
-def test_the_list_has_an_end(at: AppTest, fire: Any, index: int, way: str) -> None:
-    at.session_state["index"] = index
-    at = fire(at, "v", {"n": 1, "action": way})
-    assert at.session_state["event"].moved is None
+def test_each_step_is_taken_once_before_the_run(at: AppTest, fire: Any) -> None:
+    for n, action in enumerate(["next", "previous", "next"], start=1):
+        at = fire(at, "v", {"n": n, "action": action})
+        assert not at.session_state["event"].closed
+    assert at.run().session_state["steps"] == [1, -1, 1]
 
 
 def test_closing_happens_once(at: AppTest, fire: Any, shown: Any) -> None:
