@@ -29,7 +29,7 @@ class Curve:
     """Class coincidence at 1 … m neighbours, each with a bootstrap interval over queries.
 
     Attributes:
-        k: int (m,), 1 … m.
+        k: int (m,), numbers of neighbours.
         value: float64 (m,); nan where no query has so many neighbours.
         low: float64 (m,), lower ends.
         high: float64 (m,), upper ends.
@@ -100,6 +100,7 @@ def curve(
     macro: bool = False,
     seed: int = 0,
     *,
+    at: Sequence[int] | None = None,
     resamples: int = RESAMPLES,
 ) -> Curve:
     """Class coincidence over k with its bootstrap interval.
@@ -112,9 +113,12 @@ def curve(
         query_labels: (q,), codes or names.
         macro: Average over classes and not over queries.
         seed: Same seed, same interval.
+        at: Numbers of neighbours to tell it at, up to k; all of them if absent.
         resamples: How many times to resample.
     """
-    ranks = shares.shape[1]
+    told = np.arange(1, shares.shape[1] + 1) if at is None else np.asarray(at, int)
+    shares = shares[:, told - 1]
+    ranks = len(told)
     known = ~np.isnan(shares)
     values = np.where(known, shares, 0.0).astype(np.float64)
     groups = pd.factorize(query_labels)[0] if macro else np.zeros(len(shares), int)
@@ -129,7 +133,7 @@ def curve(
         total += np.divide(sums, counts, out=np.zeros(ranks), where=counts > 0)
         classes += counts > 0
         if len(rows) > _MANY and mask.all():
-            drawn += _drawn_in_heaps(rng, some, resamples)
+            drawn += _drawn_in_heaps((seed, group), told, some, resamples)
             there += 1
             continue
         for start in range(0, resamples, _AT_ONCE):
@@ -145,7 +149,7 @@ def curve(
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(means, [tail, 1 - tail], axis=0)
     low, high = (np.where(classes > 0, end, np.nan) for end in (low, high))
-    return Curve(np.arange(1, ranks + 1), value, low, high, known.sum(axis=0))
+    return Curve(told, value, low, high, known.sum(axis=0))
 
 
 def by_class(
@@ -320,14 +324,18 @@ class _Related:
         return most
 
 
-def _drawn_in_heaps(rng: np.random.Generator, values: np.ndarray, resamples: int) -> np.ndarray:
-    """Column means of bootstrap resamples, (resamples, k), each column drawn for itself.
+def _drawn_in_heaps(
+    seed: tuple[int, int], ks: np.ndarray, values: np.ndarray, resamples: int
+) -> np.ndarray:
+    """Column means of bootstrap resamples, (resamples, m), each column drawn for itself.
 
-    At k neighbours there are no more than k + 1 different shares: how many of each a resample
-    holds is drawn at once, in a time that does not grow with the queries.
+    The column of a k is drawn alike whatever others stand beside it. At k neighbours there are no
+    more than k + 1 different shares: how many of each a resample holds is drawn at once, in a time
+    that does not grow with the queries.
     """
     means = np.empty((resamples, values.shape[1]))
-    for column in range(values.shape[1]):
+    for column, k in enumerate(ks):
+        rng = np.random.default_rng((*seed, k))
         heaps, counts = np.unique(values[:, column], return_counts=True)
         drawn = rng.multinomial(len(values), counts / len(values), resamples)
         means[:, column] = drawn @ heaps / len(values)

@@ -35,18 +35,21 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def latency(call: Callable[[Any], Any], argument: Any, repeats: int = 30) -> dict[str, float]:
+def latency(
+    call: Callable[[Any], Any], argument: Any, repeats: int = 30, warm: int = 5
+) -> dict[str, float]:
     """Time a warm call.
 
     Args:
         call: What to time; it must have finished its work when it returns.
         argument: Passed to it.
-        repeats: Calls that are timed, after five that are not.
+        repeats: Calls that are timed.
+        warm: Calls before them that are not.
 
     Returns:
         ``median``, ``low`` and ``high`` (5th and 95th percentile) in milliseconds.
     """
-    for _ in range(5):
+    for _ in range(warm):
         call(argument)
     times = []
     for _ in range(repeats):

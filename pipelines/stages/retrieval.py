@@ -143,8 +143,9 @@ class _Judge:
     def _rates(self, asked: np.ndarray, positions: np.ndarray) -> dict[str, Any]:
         labels = self.labels[asked]
         shares = coincidence.shares(labels, positions, self.labels)
+        at = [k for k in _AT if k <= shares.shape[1]]
         return {
-            name: _written(coincidence.curve(shares, labels, macro=name == "macro"))
+            name: _written(coincidence.curve(shares, labels, macro=name == "macro", at=at))
             for name in ("overall", "macro")
         }
 
@@ -175,22 +176,19 @@ class _Judge:
 
 
 def _written(curve: coincidence.Curve) -> dict[str, Any]:
-    """A curve at the numbers of neighbours that are written down, as far as it goes."""
+    """A curve as far as it goes."""
     return {
-        str(k): {
-            "value": float(curve.value[k - 1]),
-            "low": float(curve.low[k - 1]),
-            "high": float(curve.high[k - 1]),
-            "n": int(curve.n[k - 1]),
-        }
-        for k in _AT
-        if k <= len(curve.k) and not np.isnan(curve.value[k - 1])
+        str(k): {"value": float(value), "low": float(low), "high": float(high), "n": int(n)}
+        for k, value, low, high, n in zip(
+            curve.k, curve.value, curve.low, curve.high, curve.n, strict=True
+        )
+        if not np.isnan(value)
     }
 
 
 STAGE = Stage(
     name="retrieval",
-    version=3,
+    version=4,
     scope="embedding",
     reads=("samples", "inputs", "vectors", "neighbours", "index"),
     unit="images",

@@ -9,13 +9,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
@@ -35,6 +36,18 @@ Shown = Callable[[AppTest, str], dict[str, Any]]
 NAVIGATION = Path(__file__).parents[2] / "dashboard" / "navigation.py"
 SIDE = 8
 SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _installed_components() -> Iterator[None]:
+    """Which installed packages bring components of Streamlit: looked up once.
+
+    Every ``AppTest`` would read the metadata of all of them anew, for most of a test's time.
+    """
+    found = manifest_scanner.scan_component_manifests()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", lambda: found)
+        yield
 
 
 @pytest.fixture
@@ -326,7 +339,7 @@ def _write_samples(
     split = np.repeat(list(SHARES), [round(share * count) for share in SHARES.values()])
     hashes = np.array([pixels.content_hash(image) for image in images])
     group = np.array([None] * count, dtype=object)
-    statistics = np.stack([pixels.statistics(image) for image in images])
+    statistics = pixels.statistics(images)
     frame = pd.DataFrame(
         {
             "sample_id": [f"{row:016x}" for row in range(count)],
@@ -361,10 +374,7 @@ def _write_samples(
         )
         write_table(refused, out / "rejected.parquet", "rejected")
         np.save(out / "images.npy", images)
-        np.save(
-            out / "histograms.npy",
-            np.stack([pixels.histogram(image) for image in images]).astype(np.float16),
-        )
+        np.save(out / "histograms.npy", pixels.histogram(images).astype(np.float16))
         dataset = Dataset(
             title=workspace.name.capitalize(),
             source="arrays",

@@ -22,7 +22,7 @@ def measured(
     rows = []
     for image in images:
         row: dict[str, Any] = {"height": image.shape[0], "width": image.shape[1]}
-        for channel, values in enumerate(pixels.statistics(image)):
+        for channel, values in enumerate(pixels.statistics(image[None])[0]):
             ending = "" if channel == 0 else f"_{channel - 1}"
             row |= {
                 f"{name}{ending}": value

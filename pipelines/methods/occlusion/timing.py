@@ -21,7 +21,7 @@ STUDY_BATCH = 10
 MANY = 64
 """Images at a time where the cost of one among many is measured."""
 
-_POSITIONS_TIMED = 50
+_POSITIONS_TIMED = 20
 _LONG_MS = 10_000.0
 _REPEATS = 15
 
@@ -57,7 +57,7 @@ def of_loop(
 ) -> dict[str, float]:
     """Milliseconds a map of :func:`study_loop`, timed on some positions and scaled up."""
     count = min(_POSITIONS_TIMED, patches.count)
-    took = latency(lambda _: study_loop(model, image, hidden, patches, count), None, 3)
+    took = latency(lambda _: study_loop(model, image, hidden, patches, count), None, 5, warm=1)
     return {name: value * patches.count / count for name, value in took.items()}
 
 

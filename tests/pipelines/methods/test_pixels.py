@@ -153,27 +153,39 @@ def test_hash_stays_what_it_was() -> None:
 @settings(deadline=None)
 @given(images())
 def test_statistics_are_those_of_the_scaled_pixels(picture: np.ndarray) -> None:
-    scaled = to_float(picture).astype(np.float64)
-    rows = [scaled, *(scaled[..., i] for i in range(picture.shape[-1]))]
-    wanted = [[row.mean(), row.std(), row.min(), row.max()] for row in rows]
-    measured = statistics(picture)
-    assert measured.shape == (1 + picture.shape[-1], len(STATISTICS))
+    pictures = np.stack([picture, picture[::-1], np.zeros_like(picture)])
+    measured = statistics(pictures)
+    assert measured.shape == (3, 1 + picture.shape[-1], len(STATISTICS))
     assert measured.dtype == np.float32
-    np.testing.assert_allclose(measured, wanted, atol=1e-5)
+    for each, figures in zip(pictures, measured, strict=True):
+        scaled = to_float(each).astype(np.float64)
+        rows = [scaled, *(scaled[..., i] for i in range(picture.shape[-1]))]
+        wanted = [[row.mean(), row.std(), row.min(), row.max()] for row in rows]
+        np.testing.assert_allclose(figures, wanted, atol=1e-5)
 
 
 @settings(deadline=None)
 @given(images())
 def test_histogram_counts_every_pixel_once(picture: np.ndarray) -> None:
-    shares = histogram(picture)
-    assert shares.shape == (picture.shape[-1], BINS)
-    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-5)
-    scaled = picture.astype(np.float64)
+    pictures = np.stack([picture, np.zeros_like(picture)])
+    shares = histogram(pictures)
+    assert shares.shape == (2, picture.shape[-1], BINS)
+    np.testing.assert_allclose(shares.sum(axis=-1), 1, atol=1e-5)
+    scaled = pictures.astype(np.float64)
     if picture.dtype != np.float32:
         scaled /= np.iinfo(picture.dtype).max
-    for i, row in enumerate(shares):
-        counts, _ = np.histogram(scaled[..., i], bins=BINS, range=(0, 1))
-        np.testing.assert_allclose(row, counts / counts.sum(), atol=1e-6)
+    for at, i in np.ndindex(shares.shape[:2]):
+        counts, _ = np.histogram(scaled[at, ..., i], bins=BINS, range=(0, 1))
+        np.testing.assert_allclose(shares[at, i], counts / counts.sum(), atol=1e-6)
+
+
+def test_large_images_are_measured_like_small_ones() -> None:
+    large = noise((2, 70, 80, 3))
+    halves = large.reshape(2, 2, 35, 80, 3)
+    parts = [histogram(half) for half in halves.swapaxes(0, 1)]
+    np.testing.assert_allclose(histogram(large), (parts[0] + parts[1]) / 2, atol=1e-6)
+    means = [statistics(half)[..., 0] for half in halves.swapaxes(0, 1)]
+    np.testing.assert_allclose(statistics(large)[..., 0], (means[0] + means[1]) / 2, atol=1e-6)
 
 
 def test_display_of_each_dtype() -> None:
