@@ -12,7 +12,7 @@ import streamlit as st
 
 from cache import Run
 from cache.occlusion import Occlusion, drawing, occlusions
-from dashboard import live
+from dashboard import data, live
 from dashboard.occluding import Fill
 from dashboard.widgets.messages import plain
 from dashboard.widgets.occlusion import Panel
@@ -61,10 +61,13 @@ def find(run: Run, patch: int, stride: int, fill: Fill) -> list[Estimator]:
 
 def drawn_maps(run: Run) -> list[tuple[Occlusion, int, int, Fill]]:
     """The maps of a run that a network has learnt to draw, with their patch, stride and fill; not
-    those whose hidden pixels show what this page does not offer."""
+    those of an earlier training, nor those whose hidden pixels show what this page does not
+    offer."""
     found: list[tuple[Occlusion, int, int, Fill]] = []
     for occlusion in occlusions(run):
-        if occlusion.artefact("exact").exists and occlusion.artefact("estimators").exists:
+        made = [occlusion.artefact(stage) for stage in ("exact", "estimators")]
+        there = all(each.exists for each in made)
+        if there and not any(data.made_anew(run.workspace, each) for each in made):
             exact = occlusion.document("exact")
             # A list is the mean of train, one number a channel.
             given = "mean" if isinstance(exact["fill"], list) else exact["fill"]

@@ -19,14 +19,16 @@ PREDICTED: Final = "the predicted one"
 _REVEALED: Final = "occlusion_revealed"
 
 
-def choose_patch(side: int) -> tuple[int, int, Fill]:
+def choose_patch(side: int, known: tuple[int, int, Fill] | None) -> tuple[int, int, Fill]:
     """Draw what a patch is: its side, the way to the next one, and what it shows.
 
     Args:
         side: Longer side of the model's images.
+        known: The patch of maps that a network draws, which is the first choice; None without.
     """
-    selection.of_workspace(PATCH, occluding.default_patch(side))
-    selection.of_workspace(STRIDE, occluding.default_stride(side))
+    at_first = occluding.default_patch(side), occluding.default_stride(side), "black"
+    for key, value in zip((PATCH, STRIDE, HIDDEN), known or at_first, strict=True):
+        selection.of_workspace(key, value)
     for key in (PATCH, STRIDE):
         st.session_state[key] = min(max(int(st.session_state.get(key, 1)), 1), side)
     patch = st.number_input("Patch, pixels", 1, side, key=PATCH, bind="query-params", width=130)
@@ -42,7 +44,6 @@ def choose_patch(side: int) -> tuple[int, int, Fill]:
     hidden = st.segmented_control(
         "Hidden pixels show",
         list(FILLS),
-        default="black",
         required=True,
         key=HIDDEN,
         bind="query-params",

@@ -181,7 +181,10 @@ else:
     pixels = images.pixels(workspace, sample["sample_id"])
 image = live.to_input(run, pixels)
 with controls:
-    patch, stride, fill = occlusion_controls.choose_patch(max(image.shape[:2]))
+    networks = estimates.drawn_maps(run)
+    patch, stride, fill = occlusion_controls.choose_patch(
+        max(image.shape[:2]), networks[0][1:] if networks else None
+    )
     if_trusted = trust.choose()
 
 clean = live.probabilities(run, image[None])[0]

@@ -14,39 +14,24 @@ from playwright.sync_api import Locator, Page, expect
 from cache import Run, open_workspace
 from pipelines.methods.feeding import open_inputs, open_model, to_probabilities
 from pipelines.methods.pixels import encode, to_display
-from pipelines.recipe import load_recipe
-from pipelines.runner import run_recipe
 from tests.browser.test_embeddings import LONG
 from tests.browser.test_errors import PATIENCE, PROJECT
-from tests.reports import Silent
 
 Visit = Callable[..., Page]
 
-RUNS = (
-    "runs={hits: {model: hits_cnn, epochs: 1, batch_size: 32, embeddings: {}, occlusion: "
-    "{patch3: {train: 100, val: 10, test: 30, estimators: {unet: {epochs: 1}}}}}}"
-)
 SIDE = 8
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("workspaces")
-    recipe = load_recipe("digits", (RUNS,))
-    run_recipe(recipe, Silent(), command="x", reference="digits", root=folder)
-    return folder
+def run(real_digits: Path) -> Run:
+    return open_workspace("digits", real_digits).run("hits")
 
 
 @pytest.fixture(scope="module")
-def run(root: Path) -> Run:
-    return open_workspace("digits", root).run("hits")
-
-
-@pytest.fixture(scope="module")
-def address(serve: Callable[..., str], root: Path) -> str:
-    return serve(PROJECT / "dashboard" / "app.py", CENTAURO_CACHE=str(root))
+def address(serve: Callable[..., str], real_digits: Path) -> str:
+    return serve(PROJECT / "dashboard" / "app.py", CENTAURO_CACHE=str(real_digits))
 
 
 @pytest.fixture
@@ -114,13 +99,13 @@ def test_exact_and_estimate_stand_side_by_side_and_follow_the_pointer(page: Page
     for place, title in enumerate(wanted):
         expect(titles(page).nth(place)).to_have_text(title, timeout=LONG)
     expect(notes(page).nth(1)).to_have_text(re.compile(r", 64 positions in [\d.]+ m?s$"))
-    expect(notes(page).nth(2)).to_have_text(re.compile(r"^by unet, one pass in [\d.]+ ms$"))
+    expect(notes(page).nth(2)).to_have_text(re.compile(r"^by ours, one pass in [\d.]+ ms$"))
     at_pixel(page, 3, 4)
     readout = page.locator(".readout").first
     expect(readout).to_contain_text("Patch at row 3, column 4: exact ", timeout=PATIENCE)
     told = re.search(r"exact ([\d.]+), estimate ([\d.]+)", readout.inner_text())
     assert told is not None
-    probability = with_patch(run, sample_id, 3, 4, 3)[predicted(run, sample_id)]
+    probability = with_patch(run, sample_id, 3, 4, 5)[predicted(run, sample_id)]
     assert float(told[1]) == pytest.approx(probability, abs=0.006)
 
 
@@ -130,10 +115,10 @@ def test_keys_step_through_the_mistakes_and_the_patch_changes_live(page: Page, r
     expect_image(page, second)
     page.keyboard.press("p")
     expect_image(page, first)
-    page.get_by_label("Patch, pixels").fill("5")
+    page.get_by_label("Patch, pixels").fill("3")
     page.get_by_label("Patch, pixels").press("Enter")
-    expect(notes(page).first).to_have_text("8 × 8, patch 5 × 5", timeout=LONG)
-    assert parse_qs(urlsplit(page.url).query)["patch"] == ["5"]
+    expect(notes(page).first).to_have_text("8 × 8, patch 3 × 3", timeout=LONG)
+    assert parse_qs(urlsplit(page.url).query)["patch"] == ["3"]
     # No network has learnt such maps: the class alone stands there, and its true one.
     answer = predicted(run, first)
     expect(titles(page).nth(1)).to_have_text(str(answer), timeout=PATIENCE)
@@ -142,7 +127,7 @@ def test_keys_step_through_the_mistakes_and_the_patch_changes_live(page: Page, r
     expect(readout).to_contain_text("Patch at row 2, column 5", timeout=PATIENCE)
     told = re.search(rf"column 5: {answer} ([\d.]+)", readout.inner_text())
     assert told is not None
-    assert float(told[1]) == pytest.approx(with_patch(run, first, 2, 5, 5)[answer], abs=0.006)
+    assert float(told[1]) == pytest.approx(with_patch(run, first, 2, 5, 3)[answer], abs=0.006)
 
 
 def test_a_click_on_a_badly_drawn_map_brings_its_image_into_sight(page: Page) -> None:
@@ -174,5 +159,5 @@ def test_an_upload_goes_the_same_way(page: Page, run: Run) -> None:
     expect(readout).to_contain_text("Patch at row 4, column 4: exact ", timeout=PATIENCE)
     told = re.search(r"exact ([\d.]+)", readout.inner_text())
     assert told is not None
-    wanted = with_patch(run, sample_id, 4, 4, 3)[predicted(run, sample_id)]
+    wanted = with_patch(run, sample_id, 4, 4, 5)[predicted(run, sample_id)]
     assert float(told[1]) == pytest.approx(wanted, abs=0.006)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,25 +11,18 @@ from playwright.sync_api import Page, expect
 
 from cache import open_workspace
 from pipelines.methods.pixels import encode, to_display
-from pipelines.recipe import load_recipe
-from pipelines.runner import run_recipe
 from tests.browser.test_embeddings import LONG, ready, tiles
 from tests.browser.test_errors import PATIENCE, PROJECT
-from tests.reports import Silent
 
 Visit = Callable[..., Page]
-
-RUNS = "runs={hits: {model: hits_cnn, epochs: 1, embeddings: {pixels: {dim: 20}}}}"
 
 
 @pytest.mark.slow
 def test_an_upload_gets_its_neighbours_and_a_place_on_the_map(
-    visit: Visit, serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+    visit: Visit, serve: Callable[..., str], real_digits: Path
 ) -> None:
-    root = tmp_path_factory.mktemp("workspaces")
-    run_recipe(load_recipe("digits", (RUNS,)), Silent(), command="x", reference="digits", root=root)
-    address = serve(PROJECT / "dashboard" / "app.py", CENTAURO_CACHE=str(root))
-    workspace = open_workspace("digits", root)
+    address = serve(PROJECT / "dashboard" / "app.py", CENTAURO_CACHE=str(real_digits))
+    workspace = open_workspace("digits", real_digits)
     images, samples = workspace.images(), workspace.samples()
     assert images is not None
     page = visit(f"{address}/similarity?workspace=digits")
@@ -51,4 +45,4 @@ def test_an_upload_gets_its_neighbours_and_a_place_on_the_map(
     page.get_by_role("button", name="On the map").click()
     ready(page, LONG)
     expect(page.get_by_text("25 of 1,797 images")).to_be_visible(timeout=PATIENCE)
-    assert not list(root.rglob("*digit 1234*"))
+    assert not list(real_digits.rglob("*digit 1234*"))

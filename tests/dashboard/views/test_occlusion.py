@@ -18,31 +18,16 @@ from dashboard import estimates, faithful, images, live, looks, occluding, trust
 from pipelines.methods.feeding import open_inputs, open_model
 from pipelines.methods.grad_cam import open_cam
 from pipelines.methods.occlusion import study
-from pipelines.recipe import load_recipe
-from pipelines.runner import run_recipe
 from tests.dashboard.conftest import Fire, Shown, parameter
-from tests.reports import Silent
 
 NAVIGATION = Path(__file__).parents[3] / "dashboard" / "navigation.py"
 MAPS = "occlusion_maps"
-RUNS = (
-    "runs={hits: {model: hits_cnn, epochs: 2, batch_size: 32, embeddings: {}, occlusion: "
-    "{five: {patch: 5, train: 200, val: 40, test: 60, "
-    "estimators: {ours: {epochs: 1, repeats: 2}}}}}}"
-)
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("cache")
-    run_recipe(load_recipe("digits", (RUNS,)), Silent(), command="x", reference="digits", root=root)
-    return root
 
 
 @pytest.fixture
-def run(real: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("CENTAURO_CACHE", str(real))
-    return open_workspace("digits", real).run("hits")
+def run(real_digits: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("CENTAURO_CACHE", str(real_digits))
+    return open_workspace("digits", real_digits).run("hits")
 
 
 @pytest.fixture
@@ -90,7 +75,7 @@ def values(panel: dict[str, str]) -> np.ndarray:
 
 
 def test_a_right_image_shows_the_map_of_its_class(run: Run, right: str, shown: Shown) -> None:
-    at = open_maps(image=right)
+    at = open_maps(image=right, patch="3")
     assert not at.exception
     (panel,) = shown(at, MAPS)["panels"]
     maps = looped(run, right, 3)
@@ -108,7 +93,7 @@ def test_a_right_image_shows_the_map_of_its_class(run: Run, right: str, shown: S
 def test_a_mistake_shows_the_predicted_and_the_true_class(
     run: Run, wrong: str, shown: Shown
 ) -> None:
-    at = open_maps(image=wrong)
+    at = open_maps(image=wrong, patch="3")
     answer = run.predictions().set_index("sample_id").loc[wrong]
     panels = shown(at, MAPS)["panels"]
     names = [str(answer["predicted"]), str(answer["label"])]
@@ -136,8 +121,10 @@ def test_patch_stride_and_class_are_in_the_link(run: Run, right: str, shown: Sho
 
 
 def test_an_estimate_stands_beside_the_exact_map(run: Run, right: str, shown: Shown) -> None:
-    at = open_maps(image=right, patch="5")
+    # The page starts with the patch of the maps that a network draws.
+    at = open_maps(image=right)
     assert not at.exception
+    assert [at.number_input(key=key).value for key in ("patch", "stride")] == [5, 1]
     exact, estimate, difference = shown(at, MAPS)["panels"]
     titles = (exact["title"], estimate["title"], difference["kind"])
     assert titles == ("Exact", "Estimate", "difference")
@@ -176,9 +163,14 @@ def test_the_worst_and_the_best_maps_open_their_images(
 
 
 def test_an_estimate_is_shown_in_place_of_the_exact_map_where_it_is_trusted(
-    real: Path, run: Run, right: str, shown: Shown, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    real_digits: Path,
+    run: Run,
+    right: str,
+    shown: Shown,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    copy = shutil.copytree(real, tmp_path / "cache")
+    copy = shutil.copytree(real_digits, tmp_path / "cache")
     monkeypatch.setenv("CENTAURO_CACHE", str(copy))
     run = open_workspace("digits", copy).run("hits")
     label = int(run.predictions().set_index("sample_id").loc[right, "label"])
@@ -222,7 +214,7 @@ def test_what_cannot_be_verified_says_what_to_do(run: Run, right: str) -> None:
 
 
 def test_the_study_map_stands_beside_the_corrected_one(run: Run, right: str, shown: Shown) -> None:
-    at = open_maps(image=right, about="As the study made it")
+    at = open_maps(image=right, patch="3", about="As the study made it")
     assert not at.exception
     ours, fair, made, second = shown(at, "occlusion_study")["panels"]
     label = int(run.predictions().set_index("sample_id").loc[right, "label"])
@@ -235,14 +227,14 @@ def test_the_study_map_stands_beside_the_corrected_one(run: Run, right: str, sho
     assert second["note"].startswith("144 positions")
     told = " ".join(text.value for text in at.markdown)
     assert "mean 0.581 and 0.355" in told
-    at = open_maps(image=right, stride="2", about="As the study made it")
+    at = open_maps(image=right, patch="3", stride="2", about="As the study made it")
     assert any("The stride here is 2" in text.value for text in at.text)
 
 
 def test_grad_cam_explains_the_four_most_probable_classes(
     run: Run, right: str, shown: Shown
 ) -> None:
-    at = open_maps(image=right, about="Grad-CAM")
+    at = open_maps(image=right, patch="3", about="Grad-CAM")
     assert not at.exception
     image = live.to_input(run, images.pixels(run.workspace, right))
     clean = live.probabilities(run, image[None])[0]
@@ -299,6 +291,15 @@ def test_no_estimate_is_shown_of_other_patches(run: Run) -> None:
         assert not estimates.find(run, patch, stride, fill)
 
 
+def test_no_estimate_is_shown_of_an_earlier_training(real_digits: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(real_digits, tmp_path / "cache")
+    run = open_workspace("digits", copy).run("hits")
+    path = run.artefact("train").folder / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(manifest | {"digest": "made anew"}))
+    assert not estimates.find(run, 5, 1, "black")
+
+
 def test_maps_that_a_network_draws_are_a_click_away(run: Run, right: str) -> None:
     at = open_maps(image=right, patch="3", about="Times")
     (occlusion, *asked), *_ = estimates.drawn_maps(run)
@@ -320,9 +321,9 @@ def test_keys_walk_through_the_mistakes(run: Run, fire: Fire) -> None:
 
 
 def test_a_run_that_is_not_trained_says_what_to_do(
-    real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    real_digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = shutil.copytree(real, tmp_path / "cache")
+    copy = shutil.copytree(real_digits, tmp_path / "cache")
     shutil.rmtree(copy / "digits" / "runs" / "hits" / "train")
     monkeypatch.setenv("CENTAURO_CACHE", str(copy))
     at = open_maps()
