@@ -73,6 +73,8 @@ class Dataset:
         human_error: Error rate of people on this task, if known.
         views: What a thumbnail can show: ``image``, or one view a channel.
         left_out: How many samples of each class the recipe does not keep.
+        label_noise: A sentence that says how many labels were flipped on purpose, or None. The
+            samples then have a column ``true_label``.
     """
 
     title: str
@@ -88,6 +90,7 @@ class Dataset:
     human_error: float | None
     views: tuple[str, ...]
     left_out: dict[str, int]
+    label_noise: str | None = None
 
 
 @dataclass(frozen=True)

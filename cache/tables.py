@@ -1,7 +1,8 @@
 """Tables of the cache: Parquet files with declared columns.
 
 One table below says what each file must hold. Columns whose number depends on the data
-(``mean_0``, ``p_3`` …) are declared by their stem.
+(``mean_0``, ``p_3`` …) are declared by their stem; ``true_label`` is there where labels were
+flipped on purpose.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ SCHEMAS: Final[dict[str, dict[str, str]]] = {
 }
 
 _REPEATED: Final[dict[str, dict[str, str]]] = {
-    "samples": {r"(mean|std|min|max)_\d+": "float32", r"meta_\w+": ""},
+    "samples": {r"(mean|std|min|max)_\d+": "float32", r"meta_\w+": "", "true_label": _LABEL},
     "rejected": {},
     "predictions": {r"p_\d+": "float32"},
     "clusters": {},

@@ -63,8 +63,7 @@ def origin(samples: pd.DataFrame, dataset: Dataset, recipe: Mapping[str, Any]) -
         how += f"; seed {seed}" if seed is not None else ""
         what = "Taken out of train" if "train" in came else "Divided"
         parts.append(f"{what} by Centauro: {_listed(made)} ({how}).")
-    if dataset.simulated:
-        parts.append(f"**{plain(dataset.simulated)}**")
+    parts += [f"**{plain(said)}**" for said in (dataset.simulated, dataset.label_noise) if said]
     if dataset.left_out:
         parts.append(
             f"Left out by the recipe: {number.plural(sum(dataset.left_out.values()), 'image')} of "

@@ -143,6 +143,8 @@ def _facts(workspace: Workspace, sample: pd.Series, searchable: bool) -> None:
     st.table(facts_table(sample), border="horizontal", hide_header=True, alt="What is known of it")
     if dataset.simulated:
         st.caption(f":material/science: {plain(dataset.simulated)}")
+    if dataset.label_noise:
+        st.caption(f":material/shuffle: {plain(dataset.label_noise)}")
     st.caption("Link to this view of it")
     st.code(own_link(), language=None, wrap_lines=True)
     with st.container(horizontal=True, gap="small"):

@@ -121,7 +121,7 @@ def selectors() -> None:
     if runs:
         _selector("Run", RUN, runs)
     # Last, since it comes and goes: a bound widget that moves down loses its place in the URL.
-    _simulated(chosen)
+    _caveats(chosen)
 
 
 def workspace() -> Workspace:
@@ -345,11 +345,15 @@ def _owners() -> dict[str, str | None]:
     return owners
 
 
-def _simulated(chosen: Workspace) -> None:
+def _caveats(chosen: Workspace) -> None:
+    """What has to be said of the data wherever it is shown."""
     try:
-        sentence = chosen.dataset.simulated
+        dataset = chosen.dataset
     except CacheError:
         return
-    if sentence:
+    if dataset.simulated:
         st.badge("Simulated data", icon=":material/science:", color="orange")
-        st.caption(sentence)
+        st.caption(dataset.simulated)
+    if dataset.label_noise:
+        st.badge("Flipped labels", icon=":material/shuffle:", color="orange")
+        st.caption(dataset.label_noise)

@@ -106,13 +106,15 @@ def show_workspace(workspace: Workspace) -> None:
         st.markdown(f"**{plain(workspace.name)}** · {plain(dataset.title)}")
         if dataset.simulated:
             st.badge("Simulated data", icon=":material/science:", color="orange")
+        if dataset.label_noise:
+            st.badge("Flipped labels", icon=":material/shuffle:", color="orange")
         by_split = ", ".join(f"{count:,} {split}" for split, count in counts.items())
         st.markdown(
             f"{number.plural(sum(counts.values()), 'image')} of "
             f"{number.plural(len(dataset.classes), 'class', 'classes')}: {by_split}. "
             f"{number.count(refused)} rejected."
         )
-        st.caption(plain(dataset.description))
+        st.caption(plain(" ".join(filter(None, (dataset.description, dataset.label_noise)))))
         st.space("stretch")
         with st.container(horizontal=True, gap="small"):
             for page, label, icon in (

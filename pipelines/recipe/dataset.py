@@ -36,7 +36,10 @@ class DatasetBase(Part):
         None, description="error rate of people on this task, to set the model's beside"
     )
     splits: Splits = Field(default_factory=Splits)
-    seed: int = Field(0, ge=0, description="seed of the splits")
+    label_noise: float = Field(
+        0.0, ge=0, le=0.5, description="share of the labels of train to flip on purpose"
+    )
+    seed: int = Field(0, ge=0, description="seed of the splits and of the flips")
 
     @field_validator("classes")
     @classmethod

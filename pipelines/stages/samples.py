@@ -1,8 +1,8 @@
 """Stage ``samples``: reads the source, checks every image, makes the missing splits.
 
-Writes ``samples.parquet`` (one row a sample), ``rejected.parquet`` (what could not be used, with
-the reason), ``dataset.json``, ``histograms.npy`` and, where all images share one shape,
-``images.npy``.
+Writes ``samples.parquet`` (one row a sample; the truth in ``true_label`` where labels are flipped
+on purpose), ``rejected.parquet`` (what could not be used, with the reason), ``dataset.json``,
+``histograms.npy`` and, where all images share one shape, ``images.npy``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cache.artefact import write_json
 from cache.fingerprint import fingerprint
 from cache.tables import write_table
 from pipelines.errors import RecipeError, SourceError
-from pipelines.methods import pixels
+from pipelines.methods import label_noise, pixels
 from pipelines.methods.parallel import in_order
 from pipelines.methods.reading import read_file
 from pipelines.methods.splits import leaked, make_splits
@@ -91,6 +91,7 @@ def work(job: Job) -> Outcome:
     frame = _frame(records, items, loaded.root is not None, shape is not None, len(channels))
     frame["split"], frame["split_made"] = split, made
     frame["leaked"] = leaked(split, groups, hashes)
+    noise = _flip_labels(frame, classes, options)
     write_table(frame, job.out / "samples.parquet", "samples", classes)
     refused = pd.DataFrame(
         [dataclasses.astuple(item) for item in rejected],
@@ -113,9 +114,14 @@ def work(job: Job) -> Outcome:
         human_error=options.human_error,
         views=("image",) if channels in _NAMES.values() else channels,
         left_out=left_out,
+        label_noise=noise,
     )
     write_json(job.out / "dataset.json", dataclasses.asdict(dataset))
-    told = [frame[name].tolist() for name in ("sample_id", "label", "split", "leaked")]
+    told = [
+        frame[name].tolist()
+        for name in ("sample_id", "label", "split", "leaked", "true_label")
+        if name in frame
+    ]
     digest = fingerprint([*told, classes, channels])
     return Outcome(rows=len(frame), digest=digest)
 
@@ -232,6 +238,22 @@ def _classes(
             f"Received: positive={options.positive!r}. Correct dataset.positive."
         )
     return classes
+
+
+def _flip_labels(frame: pd.DataFrame, classes: tuple[str, ...], options: DatasetBase) -> str | None:
+    """Flip labels of train where the recipe asks for it, and keep the truth; what to say of it."""
+    if not options.label_noise:
+        return None
+    truth = pd.Categorical(frame["label"], classes).codes
+    train = np.flatnonzero(frame["split"] == "train")
+    labels = label_noise.flip(truth, train, options.label_noise, len(classes), options.seed)
+    frame["true_label"] = frame["label"]
+    frame["label"] = np.array(classes, dtype=object)[labels]
+    return (
+        f"{100 * options.label_noise:g} % of the labels of train ({(labels != truth).sum():,} of "
+        f"{len(train):,}) were flipped on purpose, each to another class drawn by chance; those "
+        "of val and test are as they came."
+    )
 
 
 def _common_shape(items: list[_Measured], channels: int) -> tuple[int, int, int] | None:

@@ -232,7 +232,8 @@ class TestMistakes:
         ("change", "known"),
         [
             ("colour=red", "name, dataset, runs"),
-            ("dataset.path=x", "title, classes, positive, human_error, splits, seed, source"),
+            ("dataset.path=x", "title, classes, positive, human_error, splits, label_noise, seed, "
+             "source"),
             ("dataset.splits.train=0.5", "val, test"),
             ("runs.a.lr=1", "model, image, optimizer, batch_size, epochs, early_stopping, plateau, "
              "augmentation, class_weights, seed, embeddings, occlusion"),

@@ -362,6 +362,19 @@ def test_simulated_data_says_so_in_every_section(
         assert words(at).count("simulated survey") >= 2
 
 
+def test_labels_flipped_on_purpose_are_told_of_wherever_the_data_is(
+    cache_folder: Path, open_page: Open
+) -> None:
+    said = "2.5 % of the labels of train (3 of 120) were flipped on purpose."
+    change(make_workspace(cache_folder, "noisy"), label_noise=said)
+    at = open_page("dataset", workspace="noisy")
+    assert words(at).count(said) >= 1
+    assert said in [caption.value for caption in at.sidebar.caption]
+    assert any("Flipped labels" in each.value for each in at.sidebar.markdown)
+    overview = open_page()
+    assert any(said in caption.value for caption in overview.caption)
+
+
 def test_mixed_sizes_are_drawn(cache_folder: Path, open_page: Open) -> None:
     workspace = make_workspace(cache_folder, "mixed")
 

@@ -433,3 +433,42 @@ class TestIdentity:
         assert second.samples()["leaked"].sum() == 12
         assert second.samples()["split"].equals(before[1])
         assert digest(second) != before[0]
+
+
+class TestLabelNoise:
+    SHARE = 0.1
+
+    @pytest.fixture
+    def both(self, read: Read) -> tuple[Workspace, pd.DataFrame, pd.DataFrame]:
+        """The workspace with noise, its samples, and those without."""
+        clean = read(places(40, "abc")).samples()
+        noisy = read({}, label_noise=self.SHARE)
+        return noisy, noisy.samples(), clean
+
+    def test_exactly_its_share_of_train_is_flipped_and_nothing_else(
+        self, both: tuple[Workspace, pd.DataFrame, pd.DataFrame]
+    ) -> None:
+        _, noisy, clean = both
+        for column in ("sample_id", "split", "leaked", "path"):
+            assert noisy[column].equals(clean[column])
+        assert noisy["true_label"].equals(clean["label"].rename("true_label"))
+        assert "true_label" not in clean
+        flipped = noisy["label"] != noisy["true_label"]
+        assert flipped.sum() == round(self.SHARE * (noisy["split"] == "train").sum())
+        assert set(noisy["split"][flipped]) == {"train"}
+
+    def test_it_is_said(self, both: tuple[Workspace, pd.DataFrame, pd.DataFrame]) -> None:
+        workspace, noisy, _ = both
+        train = (noisy["split"] == "train").sum()
+        said = f"10 % of the labels of train ({round(0.1 * train)} of {train}) were flipped"
+        assert str(workspace.dataset.label_noise).startswith(said)
+
+    def test_the_seed_and_the_truth_decide(
+        self, both: tuple[Workspace, pd.DataFrame, pd.DataFrame], read: Read
+    ) -> None:
+        workspace, noisy, _ = both
+        before = digest(workspace)
+        again = read({}, label_noise=self.SHARE, title="Other")
+        assert again.samples().equals(noisy) and digest(again) == before
+        other = read({}, label_noise=self.SHARE, seed=1).samples()
+        assert not other["label"].equals(noisy["label"])
