@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from cache.errors import EmbeddingNotFoundError
-from cache.part import Part
+from cache.part import Part, find, named
 from cache.store import Run, load_array
 from cache.tables import read_table
 
@@ -90,8 +90,7 @@ class Embedding(Part):
 
 def embeddings(run: Run) -> tuple[Embedding, ...]:
     """The embeddings of a run's recipe, computed or not."""
-    recipe = run.workspace.document["recipe"]["runs"][run.name]
-    return tuple(Embedding(name, run) for name in recipe.get("embeddings") or ())
+    return named(Embedding, run)
 
 
 def open_embedding(run: Run, name: str) -> Embedding:
@@ -100,11 +99,4 @@ def open_embedding(run: Run, name: str) -> Embedding:
     Raises:
         EmbeddingNotFoundError: The run has none of that name.
     """
-    there = {embedding.name: embedding for embedding in embeddings(run)}
-    if name not in there:
-        raise EmbeddingNotFoundError(
-            f"The run '{run.name}' of the workspace '{run.workspace.name}' has no embedding "
-            f"'{name}'. It has: {', '.join(there) or 'none'}. Add it under "
-            f"runs.{run.name}.embeddings in the recipe."
-        )
-    return there[name]
+    return find(Embedding, run, name, "embedding", EmbeddingNotFoundError)

@@ -8,6 +8,7 @@ All messages say what is wrong, where, what was received and what to do.
         - RunNotFoundError          the workspace has no run of that name
         - EmbeddingNotFoundError    the run has no embedding of that name
         - OcclusionNotFoundError    the run has no occlusion maps of that name
+        - LabelIssuesNotFoundError  the run has no label issues of that name
         - MissingArtefactError      a stage has not been run, or was broken off
         - CorruptArtefactError      an artefact is there but cannot be read
         - LockedError               another process is writing to the workspace
@@ -41,6 +42,10 @@ class EmbeddingNotFoundError(CacheError):
 
 class OcclusionNotFoundError(CacheError):
     """The run holds no occlusion maps of that name."""
+
+
+class LabelIssuesNotFoundError(CacheError):
+    """The run holds no label issues of that name."""
 
 
 class MissingArtefactError(CacheError):

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from cache.errors import OcclusionNotFoundError
-from cache.part import Part
+from cache.part import Part, find, named
 from cache.store import Run, load_array
 from cache.tables import read_table
 
@@ -86,8 +86,7 @@ class Occlusion(Part):
 
 def occlusions(run: Run) -> tuple[Occlusion, ...]:
     """The occlusion maps of a run's recipe, computed or not."""
-    recipe = run.workspace.document["recipe"]["runs"][run.name]
-    return tuple(Occlusion(name, run) for name in recipe.get("occlusion") or ())
+    return named(Occlusion, run)
 
 
 def drawing(document: dict[str, Any]) -> list[str]:
@@ -110,11 +109,4 @@ def open_occlusion(run: Run, name: str) -> Occlusion:
     Raises:
         OcclusionNotFoundError: The run has none of that name.
     """
-    there = {each.name: each for each in occlusions(run)}
-    if name not in there:
-        raise OcclusionNotFoundError(
-            f"The run '{run.name}' of the workspace '{run.workspace.name}' has no occlusion maps "
-            f"'{name}'. It has: {', '.join(there) or 'none'}. Add them under "
-            f"runs.{run.name}.occlusion in the recipe."
-        )
-    return there[name]
+    return find(Occlusion, run, name, "occlusion maps", OcclusionNotFoundError)

@@ -81,6 +81,24 @@ SCHEMAS: Final[dict[str, dict[str, str]]] = {
         "ssim": "float32",
         "iou10": "float32",
     },
+    "issues": {
+        "sample_id": "str",
+        "split": "split",
+        "label": _LABEL,
+        "suggested": _LABEL,
+        "predicted": _LABEL,
+        "suspicion": "float32",
+        "self_confidence": "float32",
+        "confidence": "float32",
+        "p_suggested": "float32",
+        "neighbour_disagreement": "float32",
+        "neighbours_suggested": "float32",
+        "confident_learning": "bool",
+        "threshold_rule": "bool",
+        "why": "str",
+        "fold": "int32",
+        "rank": "int32",
+    },
 }
 
 _REPEATED: Final[dict[str, dict[str, str]]] = {
@@ -91,6 +109,7 @@ _REPEATED: Final[dict[str, dict[str, str]]] = {
     "mapped": {},
     "features": {},
     "fidelity": {},
+    "issues": {},
 }
 
 

@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -79,7 +80,7 @@ def run(
         str | None,
         typer.Option(
             help="Run only this stage (samples, thumbnails, inputs, train, predictions, vectors, "
-            "neighbours, index, retrieval, projection, clusters, exact, estimators)."
+            "neighbours, index, retrieval, projection, clusters, exact, estimators, issues)."
         ),
     ] = None,
     until: Annotated[
@@ -275,7 +276,8 @@ def _undone(entry: dict[str, Any]) -> str:
         if stage["state"] != "done"
     ]
     told = [", ".join(own)] if own else []
-    for name, part in {**entry["embeddings"], **entry["occlusion"]}.items():
+    parts = [entry[kind].items() for kind in ("embeddings", "occlusion", "issues")]
+    for name, part in chain.from_iterable(parts):
         counts = Counter(stage["state"] for stage in part["stages"].values())
         undone = [f"{count} {state}" for state, count in counts.items() if state != "done"]
         if undone:

@@ -31,6 +31,7 @@ LIBRARIES = (
     "umap-learn",
     "pynndescent",
     "annoy",
+    "cleanlab",
 )
 
 

@@ -39,7 +39,7 @@ class Step:
 
         def key(read: str | Of) -> str:
             if isinstance(read, Of):
-                return artefact_key(read.run, read.stage, None)
+                return artefact_key(read.run, read.stage, read.part)
             run = None if scopes[read] == "workspace" else self.run
             return artefact_key(run, read, self.part if scopes[read] == self.stage.scope else None)
 

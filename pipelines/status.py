@@ -7,7 +7,9 @@ from typing import Any
 from cache import Run, StageState, Workspace
 from cache.embeddings import Embedding, embeddings
 from cache.errors import CacheError
+from cache.issues import LabelIssues, label_issues
 from cache.occlusion import Occlusion, drawing, occlusions
+from cache.part import Part
 
 
 def describe(workspace: Workspace) -> dict[str, Any]:
@@ -23,8 +25,10 @@ def describe(workspace: Workspace) -> dict[str, Any]:
         each with ``dim``, ``coincidence`` (test against train, macro, by k), ``annoy``,
         ``trustworthiness`` and ``stages``; and ``occlusion`` by name: each with ``engine``,
         ``ms_exact``, ``maps`` by split, ``stages``, and of its first estimator ``ms_estimate``,
-        ``ratio`` and ``fidelity`` on test, beside the number of ``flat`` maps there. What is not
-        there yet is None.
+        ``ratio`` and ``fidelity`` on test, beside the number of ``flat`` maps there; and
+        ``issues`` by name: each with ``by``, ``embedding``, ``accuracy`` (out of fold),
+        ``suspects`` by split, ``recovery`` (None where the truth is not known) and ``stages``.
+        What is not there yet is None.
     """
     states = workspace.states()
     shared = {state.stage: _stage(state) for state in states if state.run is None}
@@ -64,6 +68,7 @@ def _run(run: Run, shared: dict[str, Any], states: list[StageState]) -> dict[str
         "stages": {**shared, **own},
         "embeddings": {each.name: _embedding(each, mine) for each in embeddings(run)},
         "occlusion": {each.name: _occlusion(each, mine) for each in occlusions(run)},
+        "issues": {each.name: _issues(each, mine) for each in label_issues(run)},
     }
 
 
@@ -99,6 +104,15 @@ def _occlusion(occlusion: Occlusion, states: list[StageState]) -> dict[str, Any]
     }
 
 
+def _issues(issues: LabelIssues, states: list[StageState]) -> dict[str, Any]:
+    found = _document(issues, "issues")
+    told = ("by", "embedding", "accuracy", "suspects", "recovery")
+    return {
+        **{name: found and found[name] for name in told},
+        "stages": {state.stage: _stage(state) for state in states if state.part == issues.part},
+    }
+
+
 def _first_estimator(document: dict[str, Any] | None) -> dict[str, Any] | None:
     """The first estimator of a recipe that draws any image, with its fidelity on test."""
     names = drawing(document) if document else []
@@ -108,7 +122,7 @@ def _first_estimator(document: dict[str, Any] | None) -> dict[str, Any] | None:
     return {**told, "means": told["fidelity"]["means"]}
 
 
-def _document(of: Embedding | Occlusion, stage: str) -> dict[str, Any] | None:
+def _document(of: Part, stage: str) -> dict[str, Any] | None:
     try:
         return of.document(stage)
     except CacheError:

@@ -68,7 +68,7 @@ def make_splits(
     result[donors] = "train"
     if missing:
         places = np.flatnonzero(donors)
-        units = _units((groups, content_hashes), places)
+        units = units_of((groups, content_hashes), places)
         wanted = ["train", *missing]
         shares = np.array([fractions[name] for name in missing])
         chosen = _divide(names[places], units, wanted, shares, np.random.default_rng(seed))
@@ -100,6 +100,36 @@ def leaked(splits: Column, groups: Column | None, content_hashes: Column | None)
     return mask
 
 
+def units_of(columns: Sequence[Column | None], places: np.ndarray) -> np.ndarray:
+    """Number of the unit of each sample: what equal values join, directly or in a chain.
+
+    Args:
+        columns: Groups, content hashes or whatever else joins samples; None in a column joins
+            nothing, a column that is None is left out.
+        places: Positions (m,) of the samples in those columns.
+
+    Returns:
+        int (m,), from 0 without gaps.
+    """
+    count = nodes = len(places)
+    left, right = [], []
+    for column in columns:
+        if column is None:
+            continue
+        codes, values = pd.factorize(np.asarray(column, dtype=object)[places])
+        named = np.flatnonzero(codes >= 0)
+        left.append(named)
+        right.append(codes[named] + nodes)
+        nodes += len(values)
+    if not left:
+        return np.arange(count)
+    ends = (np.concatenate(left), np.concatenate(right))
+    edges = coo_array((np.ones(len(ends[0]), np.int8), ends), shape=(nodes, nodes))
+    joined = connected_components(edges, directed=False)[1][:count]
+    units: np.ndarray = np.unique(joined, return_inverse=True)[1]
+    return units
+
+
 def _given(given: Column) -> np.ndarray:
     """The splits that came, "" where none did."""
     values = pd.Series(np.asarray(given, dtype=object))
@@ -123,27 +153,6 @@ def _check_learnable(labels: np.ndarray, split: np.ndarray) -> None:
             f"Classes have no sample in train, so no model can learn them. Received: {listed}. "
             "Add images of them to train, or keep other classes (dataset.classes)."
         )
-
-
-def _units(columns: Sequence[Column | None], places: np.ndarray) -> np.ndarray:
-    """Number of the unit of each sample: what equal values join, directly or in a chain."""
-    count = nodes = len(places)
-    left, right = [], []
-    for column in columns:
-        if column is None:
-            continue
-        codes, values = pd.factorize(np.asarray(column, dtype=object)[places])
-        named = np.flatnonzero(codes >= 0)
-        left.append(named)
-        right.append(codes[named] + nodes)
-        nodes += len(values)
-    if not left:
-        return np.arange(count)
-    ends = (np.concatenate(left), np.concatenate(right))
-    edges = coo_array((np.ones(len(ends[0]), np.int8), ends), shape=(nodes, nodes))
-    joined = connected_components(edges, directed=False)[1][:count]
-    units: np.ndarray = np.unique(joined, return_inverse=True)[1]
-    return units
 
 
 def _divide(

@@ -27,6 +27,7 @@ from pipelines.recipe.embedding import (
     PixelsEmbedding,
     SiameseEmbedding,
 )
+from pipelines.recipe.issues import IssuesRecipe
 from pipelines.recipe.occlusion import EstimatorRecipe, OcclusionRecipe
 from pipelines.recipe.reading import load_recipe, shipped_recipes
 from pipelines.recipe.run import Augmentation, EarlyStopping, Optimizer, Plateau, RunRecipe
@@ -46,6 +47,7 @@ __all__ = [
     "FolderDataset",
     "HitsDataset",
     "IndexRecipe",
+    "IssuesRecipe",
     "LayerEmbedding",
     "OcclusionRecipe",
     "Optimizer",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -62,6 +62,9 @@ class ClusterRecipe(Part):
 class EmbeddingBase(Part):
     """What every kind of embedding can say."""
 
+    SEES_LABELS: ClassVar[bool] = False
+    """Whether its vectors were made with the labels of train."""
+
     neighbours: int = Field(50, ge=1, le=500, description="nearest images kept of each image")
     metric: Literal["euclidean", "cosine"] = "euclidean"
     near_duplicate: float = Field(
@@ -78,6 +81,8 @@ class EmbeddingBase(Part):
 
 class LayerEmbedding(EmbeddingBase):
     """Output of a layer of the run's own classifier."""
+
+    SEES_LABELS = True
 
     kind: Literal["layer"]
     layer: str = Field("penultimate", description="its name, as the dashboard lists it")
@@ -117,6 +122,8 @@ class AutoencoderEmbedding(Trained):
 
 class SiameseEmbedding(Trained):
     """A twin network: images of one class close, others apart."""
+
+    SEES_LABELS = True
 
     kind: Literal["siamese"]
     loss: Literal["contrastive", "triplet"] = "contrastive"

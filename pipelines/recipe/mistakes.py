@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pipelines.recipe.dataset import DATASETS, Splits
 from pipelines.recipe.document import Recipe
 from pipelines.recipe.embedding import EMBEDDINGS, ClusterRecipe, IndexRecipe, ProjectionRecipe
+from pipelines.recipe.issues import IssuesRecipe
 from pipelines.recipe.occlusion import EstimatorRecipe, OcclusionRecipe
 from pipelines.recipe.run import (
     Augmentation,
@@ -111,6 +112,8 @@ def _fields(location: tuple[int | str, ...]) -> str:
         model = RunRecipe
     elif len(parents) == 4 and parents[2] == "occlusion":
         model = OcclusionRecipe
+    elif len(parents) == 4 and parents[2] == "issues":
+        model = IssuesRecipe
     elif len(parents) == 6 and parents[4] == "estimators":
         model = EstimatorRecipe
     else:

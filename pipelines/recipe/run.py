@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from pipelines.recipe.embedding import AnyEmbedding, EmbeddingName, LayerEmbedding, with_kind
+from pipelines.recipe.issues import IssuesRecipe
 from pipelines.recipe.occlusion import OcclusionRecipe
 from pipelines.recipe.part import Name, Part, Share
 
@@ -94,6 +95,9 @@ class RunRecipe(Part):
     occlusion: dict[Name, OcclusionRecipe] = Field(
         default_factory=dict, description="occlusion maps to make of the images, by name"
     )
+    issues: dict[Name, IssuesRecipe] = Field(
+        default_factory=dict, description="searches for wrong labels, by name"
+    )
 
     @field_validator("embeddings", mode="before")
     @classmethod
@@ -101,3 +105,40 @@ class RunRecipe(Part):
         if not isinstance(value, dict):
             return value
         return {name: with_kind(str(name), settings) for name, settings in value.items()}
+
+    @model_validator(mode="after")
+    def _issues_have_an_embedding(self) -> RunRecipe:
+        wrong = [
+            f"issues.{name}.{mistake}"
+            for name, chosen in self.issues.items()
+            if (mistake := self._mistake_of(chosen)) is not None
+        ]
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    def _mistake_of(self, chosen: IssuesRecipe) -> str | None:
+        """What is wrong with the embedding that a search for wrong labels asks."""
+        blind = [name for name, each in self.embeddings.items() if not each.SEES_LABELS]
+        name = self.embedding_of(chosen)
+        if name not in blind:
+            return (
+                "embedding must be one of the run's that never saw a label (pixels, autoencoder "
+                "or a backbone), or a wrong label would vouch for itself. Received: "
+                f"{'none' if name is None else repr(name)}. There are: {', '.join(blind) or 'none'}"
+            )
+        kept = self.embeddings[name].neighbours
+        if chosen.neighbours > kept:
+            return (
+                f"neighbours must be at most those that the embedding '{name}' keeps, {kept}. "
+                f"Received: {chosen.neighbours}"
+            )
+        return None
+
+    def embedding_of(self, chosen: IssuesRecipe) -> str | None:
+        """Name of the embedding that a search for wrong labels asks, or None where the run has
+        none that never saw a label."""
+        if chosen.embedding is not None:
+            return chosen.embedding
+        blind = (name for name, each in self.embeddings.items() if not each.SEES_LABELS)
+        return next(blind, None)

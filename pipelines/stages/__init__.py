@@ -8,6 +8,7 @@ from pipelines.stages import (
     exact,
     index,
     inputs,
+    issues,
     neighbours,
     predictions,
     projection,
@@ -33,4 +34,5 @@ STAGES: tuple[Stage, ...] = (
     clusters.STAGE,
     exact.STAGE,
     estimators.STAGE,
+    issues.STAGE,
 )

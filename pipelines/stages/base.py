@@ -14,21 +14,26 @@ from typing import Any, Literal, NamedTuple
 from cache import Artefact, Run, Workspace
 from cache.embeddings import Embedding
 from cache.occlusion import Occlusion
-from pipelines.recipe import AnyEmbedding, OcclusionRecipe, Recipe, RunRecipe
+from pipelines.recipe import AnyEmbedding, IssuesRecipe, OcclusionRecipe, Recipe, RunRecipe
 
-Scope = Literal["workspace", "run", "embedding", "occlusion"]
+Scope = Literal["workspace", "run", "embedding", "occlusion", "issues"]
 
 
 class Of(NamedTuple):
-    """A stage of another run than one's own, among what a stage reads."""
+    """A stage of another run or part than one's own, among what a stage reads."""
 
     run: str
     stage: str
+    part: str | None = None
 
 
 Reads = tuple[str | Of, ...]
 
-PARTS: dict[Scope, str] = {"embedding": "embeddings", "occlusion": "occlusion"}
+PARTS: dict[Scope, str] = {
+    "embedding": "embeddings",
+    "occlusion": "occlusion",
+    "issues": "issues",
+}
 """Scopes below a run: the field of the run's recipe, and the folder of its artefacts."""
 
 
@@ -76,6 +81,11 @@ class Job:
     def occlusion_recipe(self) -> OcclusionRecipe:
         """The recipe of this job's occlusion maps."""
         return self.run_recipe.occlusion[self.name]
+
+    @property
+    def issues_recipe(self) -> IssuesRecipe:
+        """The recipe of this job's label issues."""
+        return self.run_recipe.issues[self.name]
 
     @property
     def its_run(self) -> Run:
@@ -140,3 +150,8 @@ class Stage:
     unit: str
     settings: Callable[..., Any]
     work: Callable[[Job], Outcome]
+
+
+def training_settings(recipe: Recipe, run: str) -> Any:
+    """Everything the recipe says about a training; the image size comes with the inputs."""
+    return recipe.runs[run].model_dump(mode="json", exclude={"image", *PARTS.values()})

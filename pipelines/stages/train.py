@@ -22,13 +22,7 @@ from pipelines.methods.epochs import finished, row_of
 from pipelines.methods.feeding import open_inputs
 from pipelines.methods.training import Data, best_model, class_weights, standing_of, train
 from pipelines.models import mistakes
-from pipelines.recipe import Recipe
-from pipelines.stages.base import PARTS, Job, Outcome, Stage
-
-
-def settings(recipe: Recipe, run: str) -> Any:
-    """Everything the recipe says about the training; the image size comes with the inputs."""
-    return recipe.runs[run].model_dump(mode="json", exclude={"image", *PARTS.values()})
+from pipelines.stages.base import PARTS, Job, Outcome, Stage, training_settings
 
 
 def work(job: Job) -> Outcome:
@@ -54,7 +48,7 @@ STAGE = Stage(
     scope="run",
     reads=("samples", "inputs"),
     unit="epochs",
-    settings=settings,
+    settings=training_settings,
     work=work,
 )
 

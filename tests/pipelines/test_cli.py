@@ -254,7 +254,7 @@ class TestRun:
 
 OF_A_RUN = [stage.name for stage in STAGES if stage.scope in ("workspace", "run")]
 WORKSPACE = {"name", "simulated", "samples", "classes", "rejected", "runs"}
-RUN = {"name", "params", "seconds", "metrics", "stages", "embeddings", "occlusion"}
+RUN = {"name", "params", "seconds", "metrics", "stages", "embeddings", "occlusion", "issues"}
 
 
 def described(*words: str) -> dict[str, Any]:
@@ -290,7 +290,7 @@ class TestStatus:
             assert run["params"] > 1000
             assert run["seconds"] > 0
             assert list(run["stages"]) == OF_A_RUN
-            assert run["embeddings"] == run["occlusion"] == {}
+            assert run["embeddings"] == run["occlusion"] == run["issues"] == {}
             for stage in run["stages"].values():
                 assert stage["state"] == "done"
                 assert stage["seconds"] > 0

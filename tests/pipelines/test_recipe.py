@@ -205,6 +205,12 @@ class TestMistakes:
              "runs.a.class_weights.x: must be greater than 0. Received: 0"),
             ("runs.a.optimizer.learning_rate=.inf",
              "runs.a.optimizer.learning_rate: must be a finite number. Received: inf"),
+            ("dataset.label_noise=0.6",
+             "dataset.label_noise: must be less than or equal to 0.5. Received: 0.6"),
+            ("runs.a.issues.head={folds: 2}",
+             "runs.a.issues.head.folds: must be greater than or equal to 3. Received: 2"),
+            ("runs.a.issues.head={epochs: 2}",
+             "runs.a.issues.head: epochs are for by: classifier. Received: epochs: 2"),
             ("runs.a.augmentation.brightness=[1.2, 0.8]", "runs.a.augmentation.brightness: "
              "must be two factors, the lower first. Received: [1.2, 0.8]"),
         ],
@@ -236,7 +242,7 @@ class TestMistakes:
              "source"),
             ("dataset.splits.train=0.5", "val, test"),
             ("runs.a.lr=1", "model, image, optimizer, batch_size, epochs, early_stopping, plateau, "
-             "augmentation, class_weights, seed, embeddings, occlusion"),
+             "augmentation, class_weights, seed, embeddings, occlusion, issues"),
             ("runs.a.image.height=3", "size, channels"),
             ("runs.a.optimizer.lr=1", "name, learning_rate, momentum"),
             ("runs.a.early_stopping.monitor=loss", "patience, min_delta"),
@@ -251,9 +257,11 @@ class TestMistakes:
             ("runs.a.occlusion.patch3.estimators.ours.depth=5", "network, classifier, code, cut, "
              "encoder, target, only, optimizer, learning_rate, batch_size, epochs, patience, "
              "repeats, seed"),
+            ("runs.a.issues.head.method=x", "by, embedding, folds, neighbours, epochs, seed"),
             # A run may be named like a part of a run.
             ("runs.image.size=[8, 8]", "model, image, optimizer, batch_size, epochs, "
-             "early_stopping, plateau, augmentation, class_weights, seed, embeddings, occlusion"),
+             "early_stopping, plateau, augmentation, class_weights, seed, embeddings, occlusion, "
+             "issues"),
         ],
     )  # fmt: skip
     def test_an_unknown_field_lists_those_there_are(
@@ -293,6 +301,41 @@ class TestEmbeddings:
     def test_mistakes_name_their_place_without_the_kind(self, minimal: Path) -> None:
         (line,) = mistakes(minimal, "runs.a.embeddings.pixels.dim=1")
         assert line.startswith("runs.a.embeddings.pixels.dim: must be greater than or equal to 2")
+
+
+class TestIssues:
+    EMBEDDINGS = "runs.a.embeddings={penultimate: , siamese: , pixels: {neighbours: 15}}"
+
+    def test_the_first_embedding_that_never_saw_a_label_is_asked(self, minimal: Path) -> None:
+        recipe = load_recipe(str(minimal), (self.EMBEDDINGS, "runs.a.issues.head={neighbours: 15}"))
+        run = recipe.runs["a"]
+        assert run.embedding_of(run.issues["head"]) == "pixels"
+
+    @pytest.mark.parametrize("name", ["penultimate", "siamese", "none-such"])
+    @pytest.mark.parametrize("by", ["head", "classifier"])
+    def test_one_that_saw_labels_or_is_not_there_is_refused(
+        self, minimal: Path, name: str, by: str
+    ) -> None:
+        change = f"runs.a.issues.mine={{by: {by}, embedding: {name}, neighbours: 15}}"
+        (line,) = mistakes(minimal, self.EMBEDDINGS, change)
+        assert line.startswith("runs.a: issues.mine.embedding must be one of the run's that never")
+        assert line.endswith(f"Received: '{name}'. There are: pixels")
+
+    def test_all_mistakes_of_a_run_are_told_at_once(self, minimal: Path) -> None:
+        (line,) = mistakes(
+            minimal,
+            self.EMBEDDINGS,
+            "runs.a.issues={one: {embedding: siamese}, two: {neighbours: 16}}",
+        )
+        assert "issues.one.embedding must be" in line
+        assert line.endswith(
+            "issues.two.neighbours must be at most those that the embedding 'pixels' keeps, 15. "
+            "Received: 16"
+        )
+
+    def test_a_run_without_such_an_embedding_says_so(self, minimal: Path) -> None:
+        (line,) = mistakes(minimal, "runs.a.issues.head={}")
+        assert line.endswith("Received: none. There are: none")
 
 
 def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
