@@ -20,7 +20,7 @@ serve: $(VENV)/.installed ## Serve the dashboard on http://localhost:8501 (PORT=
 	$(BIN)/streamlit run dashboard/app.py --server.port $(PORT)
 
 test: $(VENV)/.installed-dev ## Run every test, those in a real browser included
-	@sh scripts/chromium.sh
+	@sh scripts/test_packages.sh
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: $(VENV)/.installed ## Measure every claim of speed and memory (half an hour)

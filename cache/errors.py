@@ -12,9 +12,12 @@ All messages say what is wrong, where, what was received and what to do.
         - MissingArtefactError      a stage has not been run, or was broken off
         - CorruptArtefactError      an artefact is there but cannot be read
         - LockedError               another process is writing to the workspace
+      + ReviewsError                the database of the reviews cannot be used
+      + VerdictError                a verdict that cannot be stored as it was given
       + RecipeError                 (pipelines.errors) mistakes in a recipe
       + SourceError                 (pipelines.errors) the data of a recipe cannot be used
       + StageError                  (pipelines.errors) a stage failed
+      + LabelsError                 (pipelines.errors) decided labels cannot be written or used
 """
 
 from __future__ import annotations
@@ -58,3 +61,11 @@ class CorruptArtefactError(CacheError):
 
 class LockedError(CacheError):
     """Another process is writing to the workspace."""
+
+
+class ReviewsError(CentauroError):
+    """The database of the reviews cannot be reached, opened, read or written."""
+
+
+class VerdictError(CentauroError):
+    """A verdict that cannot be stored as it was given."""

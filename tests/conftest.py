@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from cache.reviews import Reviews
+    from tests.postgresql import Server
 
 # The workers of pytest-xdist set it to 80, and what prints tables would keep to that.
 os.environ.pop("COLUMNS", None)
@@ -44,3 +50,39 @@ def real_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
             run_recipe(recipe, Silent(), command="x", reference="digits", root=made)
             made.rename(root)
     return root
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL server; tests that need it are skipped where it is not installed."""
+    from tests.postgresql import programs, running
+
+    binaries = programs()
+    if binaries is None:
+        pytest.skip("PostgreSQL is not installed: sudo apt-get install postgresql")
+    with running(binaries) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def reviews_url(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """URL of an empty database for reviews, in use for the test: once SQLite, once PostgreSQL."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'reviews.sqlite'}"
+    else:
+        server: Server = request.getfixturevalue("postgresql")
+        url = server.database()
+    monkeypatch.setenv("CENTAURO_REVIEWS", url)
+    return url
+
+
+@pytest.fixture
+def reviews(reviews_url: str) -> Iterator[Reviews]:
+    """The reviews in an empty database: once SQLite, once PostgreSQL."""
+    from cache.reviews import open_reviews
+
+    opened = open_reviews()
+    yield opened
+    opened.engine.dispose()
