@@ -73,7 +73,7 @@ def wilson(
             "The 'successes' of wilson must lie between 0 and n. Received: "
             f"successes={hits.flat[wrong]:g}, n={trials.flat[wrong]:g}. Check the counts."
         )
-    z = _quantile(confidence)
+    z = normal_quantile(confidence)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = hits / trials
         scale = 1.0 + z * z / trials
@@ -172,7 +172,7 @@ def percentiles(values: np.ndarray, confidence: float = CONFIDENCE) -> tuple[flo
     return float(low), float(high)
 
 
-def _quantile(confidence: float) -> float:
+def normal_quantile(confidence: float) -> float:
     """Two-sided normal quantile: 1.96 for .95."""
     return NormalDist().inv_cdf(0.5 + _checked(confidence) / 2.0)
 

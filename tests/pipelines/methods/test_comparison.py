@@ -24,6 +24,16 @@ def test_mcnemar_is_the_exact_binomial_test(answers: list[tuple[bool, bool]]) ->
     assert swapped.p_value == found.p_value
 
 
+def test_mcnemar_agrees_with_a_published_value() -> None:
+    # M. P. Fay, "Two-sided exact tests and matching confidence intervals for discrete data",
+    # R Journal 2 (2010), 53-58, and his package exact2x2: 2 and 9 of 44 pairs differ, p = .06543.
+    first = np.repeat([True, True, False, False], [21, 2, 9, 12])
+    second = np.repeat([True, False, True, False], [21, 2, 9, 12])
+    found = mcnemar(first, second)
+    assert (found.n, found.only_first, found.only_second) == (44, 2, 9)
+    assert round(found.p_value, 5) == 0.06543
+
+
 def test_mcnemar_refuses_other_samples() -> None:
     with pytest.raises(ValueError, match=r"Received: \(2,\) and \(3,\)"):
         mcnemar(np.zeros(2, bool), np.zeros(3, bool))
