@@ -187,12 +187,17 @@ def unreadable(path: Path, why: object) -> CorruptArtefactError:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file whole: beside, flush, rename."""
+    """Write a JSON file whole."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    write_whole(path, f"{text}\n".encode())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole: beside, flush, rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.part")
-    with beside.open("w", encoding="utf-8") as stream:
-        stream.write(f"{text}\n")
+    with beside.open("wb") as stream:
+        stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
     beside.replace(path)

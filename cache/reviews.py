@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import pandas as pd
 import sqlalchemy as sa
@@ -106,7 +106,7 @@ class Reviews:
     """The database of the reviews, opened.
 
     Every method is safe to call from any thread, and what writes has committed, and flushed to
-    disk, before it returns.
+    disk, before it returns. Used in a ``with`` statement, it is closed after the block.
 
     Args:
         engine: Of the database, as :func:`cache.review_database.connect` makes it.
@@ -119,6 +119,16 @@ class Reviews:
         self.engine = engine
         prepare(engine)
         self._file = _file_of(engine)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
 
     @property
     def kind(self) -> str:

@@ -16,6 +16,7 @@ from cache.errors import CacheError
 from dashboard import evidence
 from dashboard.images import pixels
 from pipelines.methods.pixels import encode, to_channels, to_display
+from pipelines.methods.spreadsheet import to_csv
 
 MOST_IMAGES = 2_000
 """Most images of one archive."""
@@ -43,7 +44,7 @@ def predictions_csv(rows: pd.DataFrame, classes: Sequence[str]) -> bytes:
     of_maps = [str(name) for name in rows.columns if evidence.is_of_map(str(name))]
     names |= {name: evidence.label(name) for name in of_maps}
     table = rows[[*_COLUMNS, *_ORIGIN, *names]].rename(columns=names)
-    return table.to_csv(index=False, float_format="%.6g").encode("utf-8")
+    return to_csv(table, "%.6g")
 
 
 def images_zip(workspace: Workspace, rows: pd.DataFrame) -> bytes:
@@ -80,7 +81,7 @@ def images_zip(workspace: Workspace, rows: pd.DataFrame) -> bytes:
         archive.writestr("predictions.csv", predictions_csv(rows, dataset.classes))
         if left_out:
             missing = pd.DataFrame(left_out, columns=["sample_id", "reason"])
-            archive.writestr("left_out.csv", missing.to_csv(index=False))
+            archive.writestr("left_out.csv", to_csv(missing))
     return buffer.getvalue()
 
 

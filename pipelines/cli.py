@@ -1,4 +1,4 @@
-"""Commands of ``python -m pipelines``: run, check, list, status, clean.
+"""Commands of ``python -m pipelines``: run, check, list, status, clean, labels.
 
 The functions are the commands and their docstrings the help texts.
 """
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
@@ -26,12 +26,17 @@ from cache.errors import CacheError, CentauroError
 from cache.lock import writing_lock
 from pipelines.recipe import Recipe, load_recipe, shipped_recipes
 
+if TYPE_CHECKING:
+    from pipelines.labels import Export
+
 app = typer.Typer(
     help="Make the artefacts that the dashboard shows: train, predict, and write to the cache.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+labels = typer.Typer(no_args_is_help=True)
+app.add_typer(labels, name="labels", help="What reviewers decided on labels.")
 out = Console()
 err = Console(stderr=True)
 
@@ -53,6 +58,7 @@ SetOption = Annotated[
         help="Override a field: dotted.key=value, the value in YAML. May be repeated.",
     ),
 ]
+WorkspaceArgument = Annotated[str, typer.Argument(help="Name of the workspace.")]
 CacheOption = Annotated[
     Path | None,
     typer.Option("--cache", help="Folder of the workspaces (or set CENTAURO_CACHE)."),
@@ -192,7 +198,7 @@ def status(
 
 @app.command()
 def clean(
-    workspace: Annotated[str, typer.Argument(help="Name of the workspace.")],
+    workspace: WorkspaceArgument,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     cache: CacheOption = None,
 ) -> None:
@@ -205,6 +211,46 @@ def clean(
         with writing_lock(found.folder):
             shutil.rmtree(found.folder)
         out.print(f"Removed {found.folder}", soft_wrap=True)
+
+
+@labels.command()
+def export(
+    workspace: WorkspaceArgument,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder to write to, instead of labels/ of the workspace."),
+    ] = None,
+    cache: CacheOption = None,
+) -> None:
+    """Write the labels that reviewers decided on, as CSV and Parquet.
+
+    Images that reviewers disagree on are in the files too, as 'disputed' and with no decided label.
+    """
+    _use_cache(cache)
+    with _told():
+        from cache.reviews import open_reviews
+        from pipelines.labels import export as write
+
+        found = open_workspace(workspace)
+        with open_reviews() as reviews:
+            made = write(found, reviews, folder)
+        _print_export(made)
+
+
+def _print_export(made: Export) -> None:
+    told = made.document
+    counts = [f"{count:,} {kind}" for kind, count in told["verdicts"].items() if count]
+    out.print(
+        f"Wrote {told['rows']:,} reviewed images to {made.csv} and .parquet: {', '.join(counts)}.",
+        soft_wrap=True,
+        highlight=False,
+        markup=False,
+    )
+    if told["verdicts"]["disputed"]:
+        out.print("The disputed ones have no decided label until their reviewers agree.")
+    for reason, count in told["left_out"].items():
+        out.print(f"Left out: {count:,} ({reason}).")
+    out.print(f"SHA-256 of the CSV: {told['sha256']}", soft_wrap=True, highlight=False)
 
 
 def _use_cache(folder: Path | None) -> None:

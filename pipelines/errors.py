@@ -15,3 +15,7 @@ class SourceError(CentauroError):
 
 class StageError(CentauroError):
     """A stage failed; the message names the stage and the artefact."""
+
+
+class LabelsError(CentauroError):
+    """Decided labels cannot be written, or a file of them cannot be used."""

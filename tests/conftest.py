@@ -83,6 +83,5 @@ def reviews(reviews_url: str) -> Iterator[Reviews]:
     """The reviews in an empty database: once SQLite, once PostgreSQL."""
     from cache.reviews import open_reviews
 
-    opened = open_reviews()
-    yield opened
-    opened.engine.dispose()
+    with open_reviews() as opened:
+        yield opened

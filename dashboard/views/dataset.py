@@ -22,6 +22,7 @@ from dashboard import (
 from dashboard.inspector import show_open_image
 from dashboard.widgets import figures, number
 from dashboard.widgets.messages import finding, notice, plain, told
+from pipelines.methods.spreadsheet import to_csv
 
 TAB = "tab"
 REASONS = 20
@@ -181,7 +182,7 @@ def show_refused() -> None:
     st.caption("Of the whole workspace: the filters do not apply to what could not be read.")
     st.download_button(
         "Download as CSV",
-        lambda: refused.to_csv(index=False).encode(),
+        lambda: to_csv(refused),
         file_name=f"{workspace.name}-rejected.csv",
         mime="text/csv",
         icon=":material/download:",

@@ -28,7 +28,7 @@ def review(name: str, count: int, failures: list[BaseException]) -> None:
             reviews.add(sent(name, place, token))
             _say(f"stored {name} {place} {token}")
         reviews.undo("photos", name)
-        reviews.engine.dispose()
+        reviews.close()
     except BaseException as error:
         failures.append(error)
         raise

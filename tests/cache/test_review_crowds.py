@@ -56,7 +56,7 @@ def test_twenty_reviewers_at_once_lose_nothing(reviews_url: str) -> None:
     # Each took exactly its last verdict back.
     assert Counter(reviews.latest("photos")["reviewer"]) == dict.fromkeys(names, 11)
     assert set(reviews.latest("photos")["sample_id"]) == {f"s{place}" for place in range(11)}
-    reviews.engine.dispose()
+    reviews.close()
 
 
 def test_a_program_killed_while_it_writes_loses_and_doubles_nothing(reviews: Reviews) -> None:
@@ -124,4 +124,4 @@ def test_a_server_that_crashes_keeps_what_it_acknowledged(
     assert len(unanswered) == 1
     reviews.add(*unanswered)
     assert reviews.rows("photos")["token"].tolist() == [*acknowledged, unanswered[0].token]
-    reviews.engine.dispose()
+    reviews.close()

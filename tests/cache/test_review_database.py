@@ -37,7 +37,7 @@ class TestUrl:
         reviews.add(VERDICT)
         assert (root / "reviews.sqlite").is_file()
         assert (reviews.kind, reviews.place) == ("sqlite", f"the file {root / 'reviews.sqlite'}")
-        reviews.engine.dispose()
+        reviews.close()
 
     @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
     def test_every_postgresql_goes_through_psycopg_3(
@@ -87,10 +87,10 @@ class TestOpening:
     def test_what_was_stored_is_there_when_it_is_opened_again(self, reviews_url: str) -> None:
         first = open_reviews()
         (row,) = first.add(VERDICT)
-        first.engine.dispose()
+        first.close()
         second = open_reviews()
         assert second.add(VERDICT) == [row]
-        second.engine.dispose()
+        second.close()
 
     @pytest.mark.parametrize(
         ("commands", "received"),
@@ -103,7 +103,7 @@ class TestOpening:
     def test_another_version_is_refused_and_left_as_it_is(
         self, reviews_url: str, commands: list[str], received: str
     ) -> None:
-        open_reviews().engine.dispose()
+        open_reviews().close()
         execute(reviews_url, *commands)
         expected = (
             rf"another version of Centauro\. Expected version: 1\. Received: {received}\. Use"
@@ -117,10 +117,10 @@ class TestOpening:
         execute(reviews_url, "DROP TABLE reviews")
         with pytest.raises(ReviewsError, match="cannot be read or written"):
             reviews.add(VERDICT)
-        reviews.engine.dispose()
+        reviews.close()
 
     def test_the_database_itself_refuses_rows_that_make_no_sense(self, reviews_url: str) -> None:
-        open_reviews().engine.dispose()
+        open_reviews().close()
         columns = "workspace, sample_id, given, note, reviewer, at, token, verdict, decided, undoes"
         row = "'w', 's', 'cat', '', 'Anna', '2026-01-01 00:00:00', 't'"
         for rest in (
@@ -148,7 +148,7 @@ class TestFile:
             "foreign_keys": 1,
             "busy_timeout": BUSY_SECONDS * 1000,
         }
-        reviews.engine.dispose()
+        reviews.close()
 
     def test_a_file_that_is_no_database_is_named(self, root: Path) -> None:
         root.mkdir()
@@ -172,6 +172,6 @@ class TestFile:
         for path in root.glob("reviews.sqlite*"):
             path.unlink()
         assert not reviews.is_current()
-        open_reviews().engine.dispose()
+        open_reviews().close()
         assert not reviews.is_current(), "another file of that name"
-        reviews.engine.dispose()
+        reviews.close()

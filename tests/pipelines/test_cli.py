@@ -102,12 +102,15 @@ def command(*words: str, **options: Any) -> Result:
 class TestHelp:
     def test_every_command_and_option_is_explained(self) -> None:
         group: Any = typer.main.get_command(app)
-        assert set(group.commands) == {"run", "check", "list", "status", "clean"}
-        for name, there in group.commands.items():
-            assert there.help, name
+        assert set(group.commands) == {"run", "check", "list", "status", "clean", "labels"}
+        commands = {(name,): there for name, there in group.commands.items()}
+        for name, there in group.commands["labels"].commands.items():
+            commands["labels", name] = there
+        for words, there in commands.items():
+            assert there.help, words
             for parameter in there.params:
-                assert parameter.help, f"{name} {parameter.name}"
-            shown = command(name, "--help", env={"COLUMNS": "200"})
+                assert parameter.help, f"{words} {parameter.name}"
+            shown = command(*words, "--help", env={"COLUMNS": "200"})
             assert shown.exit_code == 0
             assert there.help.splitlines()[0] in shown.stdout
 
@@ -118,7 +121,9 @@ class TestHelp:
     def test_without_a_command_help_is_shown(self) -> None:
         assert "Commands" in command().stdout
 
-    @pytest.mark.parametrize("words", [["fly"], ["run"], ["status", "--xml"], ["clean"]])
+    @pytest.mark.parametrize(
+        "words", [["fly"], ["run"], ["status", "--xml"], ["clean"], ["labels", "export"]]
+    )
     def test_a_mistyped_command_exits_with_2(self, words: list[str]) -> None:
         result = command(*words)
         assert result.exit_code == 2
