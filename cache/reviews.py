@@ -148,7 +148,7 @@ class Reviews:
         return self._file == _file_of(self.engine)
 
     def add(self, *verdicts: Verdict) -> list[Review]:
-        """Store verdicts, all of them or none.
+        """Store verdicts, all of them or none, and all at the same time.
 
         Returns:
             The rows, in the same order; for a verdict that was stored before, that row.
@@ -158,8 +158,9 @@ class Reviews:
             ReviewsError: The database cannot be written to.
         """
         cleaned = [_cleaned(verdict) for verdict in verdicts]
+        now = datetime.now(UTC)
         with told(self.engine), self.engine.begin() as connection:
-            return [_stored(connection, verdict) for verdict in cleaned]
+            return [_stored(connection, verdict, now) for verdict in cleaned]
 
     def undo(self, workspace: str, reviewer: str, token: str | None = None) -> Review | None:
         """Take the latest verdict of a reviewer back that was not taken back before.
@@ -200,6 +201,7 @@ class Reviews:
                 verdict=UNDONE,
                 note="",
                 reviewer=name,
+                at=datetime.now(UTC),
                 token=token,
                 undoes=latest.id,
             )
@@ -343,10 +345,10 @@ def _standing(workspace: str) -> sa.ColumnElement[bool]:
     )
 
 
-def _stored(connection: sa.Connection, verdict: Verdict) -> Review:
+def _stored(connection: sa.Connection, verdict: Verdict, at: datetime) -> Review:
     """Store a verdict, or find it where it was stored before."""
     values = {part.name: getattr(verdict, part.name) for part in fields(verdict)}
-    _insert(connection, **values)
+    _insert(connection, at=at, **values)
     stored = _row(connection, reviews.c.token == verdict.token)
     if stored is None:
         raise ReviewsError(
@@ -361,7 +363,7 @@ def _stored(connection: sa.Connection, verdict: Verdict) -> Review:
 def _insert(connection: sa.Connection, **values: Any) -> None:
     """Add a row, unless one has its token or undoes the same verdict."""
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    row: Any = insert(reviews).values(at=datetime.now(UTC), **values)
+    row: Any = insert(reviews).values(**values)
     connection.execute(row.on_conflict_do_nothing())
 
 

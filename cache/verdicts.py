@@ -95,8 +95,9 @@ def progress(latest: pd.DataFrame) -> Progress:
 
 
 def pace(rows: pd.DataFrame, reviewer: str) -> float | None:
-    """Median seconds between consecutive verdicts of a reviewer, to tell what remains.
+    """Median seconds that a reviewer takes for a verdict, to tell what remains.
 
+    The time since the verdict before; of several that were given at once, each took its share.
     Pauses longer than ``PAUSE_SECONDS`` do not count, nor do steps back of the clock.
 
     Args:
@@ -104,12 +105,14 @@ def pace(rows: pd.DataFrame, reviewer: str) -> float | None:
         reviewer: A name as it is stored.
 
     Returns:
-        Seconds, or None where fewer than two verdicts followed one another.
+        Seconds, or None where no two verdicts followed one another.
     """
-    mine = rows[(rows["reviewer"] == reviewer) & (rows["verdict"] != UNDONE)]
-    seconds = mine["at"].diff().dt.total_seconds()
-    worked = seconds[(seconds >= 0) & (seconds <= PAUSE_SECONDS)]
-    return None if worked.empty else float(worked.median())
+    mine = rows.loc[(rows["reviewer"] == reviewer) & (rows["verdict"] != UNDONE), "at"]
+    together = (mine != mine.shift()).cumsum()
+    times = mine.groupby(together).agg(["first", "size"])
+    seconds = times["first"].diff().dt.total_seconds()
+    worked = times.assign(each=seconds / times["size"])[seconds.between(0, PAUSE_SECONDS)]
+    return None if worked.empty else float(worked["each"].repeat(worked["size"]).median())
 
 
 def _labels(latest: pd.DataFrame) -> pd.Series:

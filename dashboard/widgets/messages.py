@@ -13,7 +13,9 @@ from cache.errors import (
     CorruptArtefactError,
     LockedError,
     MissingArtefactError,
+    ReviewsError,
     RunNotFoundError,
+    VerdictError,
     WorkspaceNotFoundError,
 )
 
@@ -23,6 +25,8 @@ _TITLES: dict[type[CentauroError], tuple[str, str]] = {
     MissingArtefactError: ("Not made yet", ":material/hourglass_empty:"),
     CorruptArtefactError: ("This part of the cache cannot be used", ":material/broken_image:"),
     LockedError: ("Being written at the moment", ":material/lock:"),
+    ReviewsError: ("The reviews cannot be reached", ":material/cloud_off:"),
+    VerdictError: ("This verdict was not stored", ":material/block:"),
 }
 
 _COMMAND = re.compile(r"python -m pipelines [^\n]*?(?=\.?$)")

@@ -98,9 +98,12 @@ def test_nothing_is_reviewed_at_first() -> None:
         ([0, 10, 1000, 1030], 20.0),
         ([0, 10, 5, 20], 12.5),
         ([0, 1000], None),
+        ([0, 0, 0], None),
+        ([0, 10, 20, 32, 32, 32, 32], 3.0),
+        ([0, 10, 20, 32, 32], 8.0),
     ],
 )
-def test_pace_leaves_pauses_and_steps_back_of_the_clock_out(
+def test_pace_shares_time_and_leaves_pauses_and_steps_back_out(
     seconds: list[int], median: float | None
 ) -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
