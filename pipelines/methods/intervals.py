@@ -21,7 +21,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Rate:
-    """A figure between 0 and 1 with its interval.
+    """A figure with its interval: a share between 0 and 1, unless said otherwise where it is made.
 
     Attributes:
         value: The rate; nan where n is 0.
@@ -40,7 +40,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Difference:
-    """The difference of two rates with its interval, as shares in [-1, 1]."""
+    """The difference of two figures with its interval: of shares, in [-1, 1]."""
 
     value: float
     low: float

@@ -101,7 +101,7 @@ def per_class(
             "recall": _share(right, support),
             "recall_low": recall_low,
             "recall_high": recall_high,
-            "f1": _f1(right, support, predicted),
+            "f1": f_score(right, support, predicted),
             "f1_low": 2.0 * jaccard_low / (1.0 + jaccard_low),
             "f1_high": 2.0 * jaccard_high / (1.0 + jaccard_high),
         }
@@ -135,14 +135,14 @@ def macro_f1(
     step = max(1, CHUNK // len(shares))
     for start in range(0, resamples, step):
         drawn = generator.multinomial(n, shares, size=min(step, resamples - start))
-        f1 = _f1(
-            _totals(drawn[:, right], rows[right], size),
-            _totals(drawn, rows, size),
-            _totals(drawn, columns, size),
+        f1 = f_score(
+            totals(drawn[:, right], rows[right], size),
+            totals(drawn, rows, size),
+            totals(drawn, columns, size),
         )
         values.append(np.nanmean(f1, axis=1))
     low, high = percentiles(np.concatenate(values), confidence)
-    return Rate(float(np.nanmean(_f1(*_margins(matrix)))), low, high, n)
+    return Rate(float(np.nanmean(f_score(*_margins(matrix)))), low, high, n)
 
 
 def top_confusions(matrix: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
@@ -177,6 +177,46 @@ def top_confusions(matrix: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
     )
 
 
+def f_score(
+    right: np.ndarray, support: np.ndarray, predicted: np.ndarray, beta: float = 1.0
+) -> np.ndarray:
+    """F-score of classes, from counts that broadcast together.
+
+    With beta 2 recall weighs more than precision (C. J. van Rijsbergen, "Information Retrieval",
+    1979, chapter 7, where F is 1 minus the measure E).
+
+    Args:
+        right: Samples of the class that are predicted so.
+        support: Samples of the class.
+        predicted: Samples predicted so.
+        beta: How many times as much recall counts as precision.
+
+    Returns:
+        float64; nan where a class has neither samples nor predictions.
+    """
+    weight = beta * beta
+    return _share((1.0 + weight) * right, weight * support + predicted)
+
+
+def totals(drawn: np.ndarray, codes: np.ndarray, size: int) -> np.ndarray:
+    """Sum counts by class.
+
+    Args:
+        drawn: Counts, shape (rows, cells).
+        codes: Class of each cell, shape (cells,).
+        size: How many classes there are.
+
+    Returns:
+        Shape (rows, size), of the type of the counts.
+    """
+    summed = np.zeros((len(drawn), size), dtype=drawn.dtype)
+    if codes.size:
+        order = np.argsort(codes, kind="stable")
+        present, starts = np.unique(codes[order], return_index=True)
+        summed[:, present] = np.add.reduceat(drawn[:, order], starts, axis=1)
+    return summed
+
+
 def _margins(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """True positives, samples and predictions of each class, each of shape (k,)."""
     return np.diagonal(matrix).copy(), matrix.sum(axis=1), matrix.sum(axis=0)
@@ -185,17 +225,3 @@ def _margins(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         return np.asarray(part / whole, dtype=np.float64)
-
-
-def _f1(right: np.ndarray, support: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    return _share(2.0 * right, support + predicted)
-
-
-def _totals(drawn: np.ndarray, codes: np.ndarray, size: int) -> np.ndarray:
-    """Sum the columns of ``drawn`` by their class code, shape (rows of drawn, size)."""
-    totals = np.zeros((len(drawn), size), dtype=np.int64)
-    if codes.size:
-        order = np.argsort(codes, kind="stable")
-        present, starts = np.unique(codes[order], return_index=True)
-        totals[:, present] = np.add.reduceat(drawn[:, order], starts, axis=1)
-    return totals

@@ -98,6 +98,7 @@ def _finish(job: Job, data: Data, epochs: list[Path]) -> Outcome:
         "parameters": {"total": trainable + frozen, "trainable": trainable, "frozen": frozen},
         "bytes": (job.out / "model.keras").stat().st_size,
         "best_epoch": stands.best_epoch,
+        "selected_on": "val" if len(data.val) else None,
         "epochs": len(epochs),
         "stopped": stands.stopped,
         "seconds": float(history["seconds"].sum()),
