@@ -53,6 +53,7 @@ def test_history_run_and_predictions_agree(trained: Run) -> None:
     assert list(history["epoch"]) == list(range(1, document["epochs"] + 1))
     best = history.set_index("epoch").loc[document["best_epoch"]]
     assert best["val_loss"] == history["val_loss"].min()
+    assert document["selected_on"] == "val"
     # The predictions are those of the best epoch, in inference mode, on every split.
     for split in ("train", "val"):
         rows = answers[answers["split"] == split]
@@ -155,6 +156,7 @@ def test_without_a_val_split_the_last_epoch_is_kept(stamps: Path, tmp_path: Path
         train(stamps, tmp_path / "cache", splits)
     run = train(stamps, tmp_path / "cache", splits, early_stopping=None, epochs=2)
     assert run.document["best_epoch"] == 2
+    assert run.document["selected_on"] is None
     assert run.history()["val_loss"].isna().all()
     assert set(run.metrics()) == {"train", "test"}
 
