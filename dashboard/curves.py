@@ -13,6 +13,7 @@ from cache import Run
 from dashboard import data
 from dashboard.widgets import figures, number
 from dashboard.widgets.colours import SPLIT_DASHES
+from dashboard.widgets.messages import plain
 from pipelines.methods.comparison import Gaps, gaps, mcnemar
 from pipelines.methods.intervals import Rate
 
@@ -255,6 +256,19 @@ def settings_table(documents: Mapping[str, Mapping[str, Any]]) -> tuple[pd.DataF
         index=pd.Index(list(names), name="setting"),
     )
     return frame, frame.nunique(axis=1) > 1
+
+
+def marked_settings(frame: pd.DataFrame, different: pd.Series) -> pd.DataFrame:
+    """Settings as Markdown: rows that differ carry a sign and bold values, and come first."""
+    order = [*frame.index[different], *frame.index[~different]]
+    shown = frame.loc[order].map(plain)
+    for name in frame.index[different]:
+        shown.loc[name] = [f"**{value}**" for value in shown.loc[name]]
+    shown.index = pd.Index(
+        [f"≠ {plain(name)}" if different[name] else plain(name) for name in order], name="setting"
+    )
+    shown.columns = [plain(name) for name in shown.columns]
+    return shown
 
 
 def facts_table(documents: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:

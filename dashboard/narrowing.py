@@ -21,6 +21,7 @@ LOW: Final = "min_confidence"
 HIGH: Final = "max_confidence"
 SORT: Final = "sort"
 CHANNEL: Final = "channel"
+WITHOUT_LEAKS: Final = "without_leaks"
 SELECTED: Final = "selected"
 
 MOST_IN_URL = 100
@@ -146,6 +147,30 @@ def choose_channel(views: Sequence[str], read: Sequence[str]) -> str:
         "Channel", views, required=True, key=CHANNEL, bind="query-params"
     )
     return chosen or first
+
+
+def choose_leaks(samples: pd.DataFrame, split: str) -> bool:
+    """Draw the choice to leave leaked images out, where the workspace has any.
+
+    Args:
+        samples: All samples.
+        split: The split that is looked at.
+
+    Returns:
+        Whether to leave them out; never where the split has none.
+    """
+    if not samples["leaked"].any():
+        return False
+    leaks = mistakes.leaked(samples, split)
+    chosen = st.toggle(
+        "Without leaked images",
+        key=WITHOUT_LEAKS,
+        bind="query-params",
+        disabled=not leaks,
+        help="Images whose group or exact pixels also stand in train. "
+        f"{split.capitalize()} has {leaks:,}.",
+    )
+    return chosen and leaks > 0
 
 
 def selected_images(known: pd.Series) -> tuple[str, ...]:

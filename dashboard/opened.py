@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from urllib.parse import urlencode
 
@@ -10,14 +11,15 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.errors import StreamlitAPIException
 
-from cache import Run, Workspace
+from cache import Dataset, Run
 from dashboard import overlay, selection
 from dashboard.images import image_url, pixels
 from dashboard.widgets import figures, number
 from dashboard.widgets.colours import class_colours, verdict
-from dashboard.widgets.messages import plain, told
+from dashboard.widgets.messages import notice, plain, told
 from dashboard.widgets.viewer import Picture, viewer
 
 BARS = 5
@@ -25,6 +27,9 @@ BARS = 5
 
 AHEAD = 2
 """How many of the next images the browser fetches beforehand."""
+
+OF_A_RUN = ["Loss", "Margin"]
+"""Facts that several runs do not share."""
 
 VIEW = "opened_view"
 LEAVING = "opened_leaving"
@@ -41,25 +46,63 @@ def leave() -> None:
         selection.go(to, image=sample_id)
 
 
-@st.dialog("One image", width="large", on_dismiss=lambda: selection.open_image(None))
-def open_dialog(
-    run: Run, answers: pd.DataFrame, order: np.ndarray, view: str, searchable: bool
-) -> None:
-    """Show the image that the URL names, and walk through the others from it.
+@dataclass(frozen=True)
+class Images:
+    """The images of which a page shows one, large.
 
-    Args:
+    Attributes:
         run: Whose answers they are.
         answers: Table of samples and predictions.
         order: Positions, in the table, of the images to walk through.
         view: The view of the images that the page shows.
         searchable: Whether there are neighbours to show.
+        page: The page, a key of ``selection.PAGES``.
+        others: Answers of further runs by their name, row by row of the same samples.
     """
+
+    run: Run
+    answers: pd.DataFrame
+    order: np.ndarray
+    view: str
+    searchable: bool
+    page: str = "errors"
+    others: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+
+def show(images: Images, messages: DeltaGenerator) -> None:
+    """Show the image that the URL names, and walk through the others from it.
+
+    Args:
+        images: Those of the page.
+        messages: Where to say that the image is not there.
+    """
+    sample_id = selection.image()
+    if sample_id is None:
+        return
+    if (images.answers["sample_id"] == sample_id).any():
+        _open(images)
+        return
+    workspace = images.run.workspace
+    with messages:
+        notice(
+            "No such image",
+            f"The link names an image '{sample_id}' that the workspace '{workspace.name}' does "
+            "not have. It may belong to another workspace, or the samples were made anew.",
+            icon=":material/search_off:",
+        )
+        key = f"{images.page}_unknown"
+        st.button("Dismiss", key=key, on_click=selection.open_image, args=(None,))
+
+
+@st.dialog("One image", width="large", on_dismiss=lambda: selection.open_image(None))
+def _open(images: Images) -> None:
     # A dialog reruns on its own, outside of what the page says of its errors.
     with told():
-        _show(run, answers, order, view, searchable)
+        _show(images)
 
 
-def _show(run: Run, answers: pd.DataFrame, order: np.ndarray, view: str, searchable: bool) -> None:
+def _show(images: Images) -> None:
+    run, answers, order, view = images.run, images.answers, images.order, images.view
     workspace = run.workspace
     sample_ids = answers["sample_id"]
     row = int(np.flatnonzero(sample_ids == selection.image())[0])
@@ -109,7 +152,7 @@ def _show(run: Run, answers: pd.DataFrame, order: np.ndarray, view: str, searcha
                 selection.open_image(None)
                 st.rerun()
     with facts:
-        _facts(workspace, sample, searchable)
+        _facts(images, row)
     if laid.complete():
         _again()
 
@@ -122,37 +165,29 @@ def _again() -> None:
         st.rerun()
 
 
-def _facts(workspace: Workspace, sample: pd.Series, searchable: bool) -> None:
-    dataset = workspace.dataset
-    look = verdict(bool(sample["correct"]))
-    st.markdown(
-        f"**{look.icon} {look.word}: true {plain(sample['label'])}, predicted "
-        f"{plain(sample['predicted'])}** with {number.percent(float(sample['confidence']))}"
-    )
-    probabilities = sample[[f"p_{place}" for place in range(len(dataset.classes))]]
-    values = probabilities.to_numpy(dtype=np.float64)
-    st.plotly_chart(
-        probability_figure(values, dataset.classes, sample["label"]),
-        config=figures.CONFIG,
-        key="errors_probabilities",
-        alt=f"The {min(BARS, len(values))} most probable classes of this image",
-    )
-    rank = int((values > values[dataset.classes.index(sample["label"])]).sum()) + 1
-    if rank > BARS:
-        st.caption(f"The true class stands at place {rank} of {len(values)}.")
-    st.table(facts_table(sample), border="horizontal", hide_header=True, alt="What is known of it")
+def _facts(images: Images, row: int) -> None:
+    dataset, sample = images.run.workspace.dataset, images.answers.iloc[row]
+    facts = facts_table(sample)
+    if images.others:
+        _answer(dataset, sample, images.run.name)
+        for name, table in images.others.items():
+            _answer(dataset, table.iloc[row], name)
+        facts = facts.drop(index=OF_A_RUN)
+    else:
+        _answer(dataset, sample)
+    st.table(facts, border="horizontal", hide_header=True, alt="What is known of it")
     if dataset.simulated:
         st.caption(f":material/science: {plain(dataset.simulated)}")
     if dataset.label_noise:
         st.caption(f":material/shuffle: {plain(dataset.label_noise)}")
     st.caption("Link to this view of it")
-    st.code(own_link(), language=None, wrap_lines=True)
+    st.code(own_link(images.page), language=None, wrap_lines=True)
     with st.container(horizontal=True, gap="small"):
         similar = st.button(
             "Similar images",
             icon=":material/image_search:",
-            disabled=not searchable,
-            help=None if searchable else "This run has no embedding yet.",
+            disabled=not images.searchable,
+            help=None if images.searchable else "This run has no embedding yet.",
         )
         maps = st.button("Occlusion maps", icon=":material/center_focus_strong:")
         there = st.button("Show on the dataset page", icon=":material/photo_library:")
@@ -160,6 +195,27 @@ def _facts(workspace: Workspace, sample: pd.Series, searchable: bool) -> None:
         page = "similarity" if similar else "occlusion" if maps else "dataset"
         st.session_state[LEAVING] = (page, sample["sample_id"])
         st.rerun()
+
+
+def _answer(dataset: Dataset, sample: pd.Series, run: str | None = None) -> None:
+    """What a run says of the image, and how sure it is; by name where there are several."""
+    look = verdict(bool(sample["correct"]))
+    who, loss = ("", "") if run is None else (f"{plain(run)} ", f", loss {sample['loss']:.3f} nats")
+    st.markdown(
+        f"**{look.icon} {who}{look.word}: true {plain(sample['label'])}, predicted "
+        f"{plain(sample['predicted'])}** with {number.percent(float(sample['confidence']))}{loss}"
+    )
+    probabilities = sample[[f"p_{place}" for place in range(len(dataset.classes))]]
+    values = probabilities.to_numpy(dtype=np.float64)
+    st.plotly_chart(
+        probability_figure(values, dataset.classes, sample["label"]),
+        config=figures.CONFIG,
+        key=f"errors_probabilities_{run}",
+        alt=f"The {min(BARS, len(values))} most probable classes of this image",
+    )
+    rank = int((values > values[dataset.classes.index(sample["label"])]).sum()) + 1
+    if rank > BARS:
+        st.caption(f"The true class stands at place {rank} of {len(values)}.")
 
 
 def probability_figure(values: np.ndarray, classes: Sequence[str], true: str) -> go.Figure:
@@ -220,8 +276,9 @@ def facts_table(sample: pd.Series) -> pd.DataFrame:
     )
 
 
-def own_link() -> str:
+def own_link(page: str) -> str:
     """Address of what is on screen now: page, workspace, run, filters and image."""
-    here = (st.context.url or "").rstrip("/").removesuffix("/errors")
+    address = selection.url(page)
+    here = (st.context.url or "").rstrip("/").removesuffix(address)
     query = {name: st.query_params.get_all(name) for name in st.query_params}
-    return f"{here}{selection.url('errors')}?{urlencode(query, doseq=True)}"
+    return f"{here}{address}?{urlencode(query, doseq=True)}"

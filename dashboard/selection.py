@@ -31,6 +31,7 @@ PAGES = {
     "dataset": "views/dataset.py",
     "training": "views/training.py",
     "errors": "views/errors.py",
+    "compare": "views/compare.py",
     "embeddings": "views/embeddings.py",
     "similarity": "views/similarity.py",
     "retrieval": "views/retrieval.py",
@@ -72,6 +73,13 @@ def pages() -> dict[str, st.Page]:
             icon=":material/rule:",
             url_path="errors",
             help="Where a run is wrong: confusion matrix, classes, and every image it mistakes.",
+        ),
+        "compare": st.Page(
+            PAGES["compare"],
+            title="Compare",
+            icon=":material/compare_arrows:",
+            url_path="compare",
+            help="Runs on the same images: paired differences, and what only one gets right.",
         ),
         "embeddings": st.Page(
             PAGES["embeddings"],

@@ -31,7 +31,6 @@ from pipelines.methods.intervals import Rate
 FIGURES = "figures"
 CELLS = "cells"
 HIDE_DIAGONAL = "hide_diagonal"
-WITHOUT_LEAKS = "without_leaks"
 PAGE = "mistakes_page"
 CLASS_CLICK = "errors_class"
 PAIR_CLICK = "errors_pair"
@@ -303,25 +302,7 @@ def show_images() -> None:
                 args=(ids, f"{split} images, {described}"),
                 help="Picks the images that are selected, or else all found, on the map.",
             )
-    show_opened(found, channel)
-
-
-def show_opened(found: np.ndarray, channel: str) -> None:
-    """Show the image that the URL names, if it is there."""
-    sample_id = selection.image()
-    if sample_id is None:
-        return
-    if (answers["sample_id"] == sample_id).any():
-        opened.open_dialog(run, answers, found, channel, searchable)
-        return
-    with messages:
-        notice(
-            "No such image",
-            f"The link names an image '{sample_id}' that the workspace '{workspace.name}' does "
-            "not have. It may belong to another workspace, or the samples were made anew.",
-            icon=":material/search_off:",
-        )
-        st.button("Dismiss", key="errors_unknown", on_click=selection.open_image, args=(None,))
+    opened.show(opened.Images(run, answers, found, channel, searchable), messages)
 
 
 opened.leave()
@@ -340,15 +321,7 @@ headline, messages = st.container(), st.container()
 with st.container(horizontal=True, vertical_alignment="bottom"):
     split = selection.choose_split(data.splits_of(workspace))
     leaks = mistakes.leaked(answers, split)
-    without_leaks = bool(answers["leaked"].any()) and st.toggle(
-        "Without leaked images",
-        key=WITHOUT_LEAKS,
-        bind="query-params",
-        disabled=not leaks,
-        help="Images whose group or exact pixels also stand in train. "
-        f"{split.capitalize()} has {leaks:,}.",
-    )
-without_leaks = without_leaks and leaks > 0
+    without_leaks = narrowing.choose_leaks(answers, split)
 matrix = mistakes.tally(answers, split, without_leaks)
 with headline:
     show_headline()

@@ -117,10 +117,12 @@ def show_workspace(workspace: Workspace) -> None:
         st.caption(plain(" ".join(filter(None, (dataset.description, dataset.label_noise)))))
         st.space("stretch")
         with st.container(horizontal=True, gap="small"):
+            several = len(workspace.runs()) > 1
             for page, label, icon in (
                 ("dataset", "Dataset", ":material/photo_library:"),
                 ("training", "Training", ":material/show_chart:"),
                 ("errors", "Errors", ":material/rule:"),
+                *((("compare", "Compare", ":material/compare_arrows:"),) if several else ()),
             ):
                 st.button(
                     label,

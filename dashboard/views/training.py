@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from cache import Run
 from dashboard import curves, data, selection
+from dashboard.compared import COMPARED
 from dashboard.widgets import figures, number
 from dashboard.widgets.colours import run_colours
 from dashboard.widgets.messages import finding, notice, plain
@@ -39,19 +39,6 @@ def summary_sentence(run: Run, found: list[curves.Standing], human: bool) -> str
     else:
         end = f"{bias.capitalize()} and {variance} do not differ clearly"
     return f"{start} and is right on {number.rate(mine.val)} of val. {end}."
-
-
-def marked(frame: pd.DataFrame, different: pd.Series) -> pd.DataFrame:
-    """Settings as Markdown: rows that differ carry a sign and bold values, and come first."""
-    order = [*frame.index[different], *frame.index[~different]]
-    shown = frame.loc[order].map(plain)
-    for name in frame.index[different]:
-        shown.loc[name] = [f"**{value}**" for value in shown.loc[name]]
-    shown.index = pd.Index(
-        [f"≠ {plain(name)}" if different[name] else plain(name) for name in order], name="setting"
-    )
-    shown.columns = [plain(name) for name in shown.columns]
-    return shown
 
 
 st.title("Training", anchor=False)
@@ -95,6 +82,16 @@ with controls:
         "errors at all.",
     )
 runs = [trained[name] for name in trained if name in names]
+if len(runs) > 1:
+    with controls:
+        st.button(
+            "Compare these runs",
+            key="training_compare",
+            icon=":material/compare_arrows:",
+            on_click=selection.go,
+            args=("compare",),
+            kwargs={"link": {COMPARED: [run.name for run in runs]}},
+        )
 ideal = 1.0 if human_error is None else 1.0 - human_error / 100
 found = curves.standings(runs, ideal)
 
@@ -213,7 +210,9 @@ if len(runs) > 1:
     if only:
         frame, different = frame[different], different[different]
 if len(frame):
-    st.table(marked(frame, different), border="horizontal", alt="Settings of the runs")
+    st.table(
+        curves.marked_settings(frame, different), border="horizontal", alt="Settings of the runs"
+    )
 
 st.header("What it took", anchor=False)
 facts = curves.facts_table(documents).map(plain)

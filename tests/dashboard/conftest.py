@@ -144,6 +144,7 @@ def make_workspace(
     runs: Mapping[str, Mapping[str, Any]] | None = None,
     simulated: str | None = None,
     human_error: float | None = None,
+    positive: str | None = None,
     rejected: int = 2,
     embeddings: Mapping[str, Mapping[str, Any]] | None = None,
     seed: int = 0,
@@ -161,6 +162,7 @@ def make_workspace(
             ``predictions``, or ``None`` for nothing).
         simulated: Sentence about what is simulated.
         human_error: As in the recipe.
+        positive: The positive class, if one is named.
         rejected: How many inputs were rejected.
         embeddings: Those of the first run, as ``embedding_artefacts.EMBEDDINGS``, which is the
             default; the other runs have none.
@@ -207,7 +209,7 @@ def make_workspace(
     )
     workspace = Workspace(name, folder)
     frame = _write_samples(
-        workspace, generator, count, classes, channels, simulated, human_error, rejected
+        workspace, generator, count, classes, channels, simulated, human_error, positive, rejected
     )
     for run, given in runs.items():
         until = given.get("until", "predictions")
@@ -328,6 +330,7 @@ def _write_samples(
     channels: tuple[str, ...],
     simulated: str | None,
     human_error: float | None,
+    positive: str | None,
     rejected: int,
 ) -> pd.DataFrame:
     shape = (count, SIDE, SIDE, len(channels))
@@ -385,7 +388,7 @@ def _write_samples(
             channels=channels,
             dtype="uint8",
             shape=(SIDE, SIDE, len(channels)),
-            positive=None,
+            positive=positive,
             human_error=human_error,
             views=views,
             left_out={},
