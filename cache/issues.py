@@ -6,6 +6,10 @@
       issues.json           how they were looked for, how many there are, how well they are found
       issues.parquet        one row a sample of any split, the most suspicious first
       probabilities.npy     (n, k) out of fold, in the order of samples.parquet
+    runs/<run>/issues/<name>/quality/
+      quality.json          what else may be wrong: counts, groups, slices of the data
+      quality.parquet       one row a sample, in the order of samples.parquet
+      duplicates.parquet    one row a pair
 """
 
 from __future__ import annotations
@@ -38,6 +42,18 @@ class LabelIssues(Part):
         """Memory map float32 (n, k): probabilities by models that never saw the sample, in the
         order of the samples."""
         return load_array(self.artefact("issues").path("probabilities.npy"))
+
+    def quality(self) -> pd.DataFrame:
+        """One row a sample: figures of its pixels and of its place among the others, and what
+        about it is out of the ordinary, as ``pipelines.methods.oddities`` defines it."""
+        path = self.artefact("quality").path("quality.parquet")
+        return read_table(path, "quality", self.run.workspace.dataset.classes)
+
+    def duplicates(self) -> pd.DataFrame:
+        """One row a pair of images that are the same (``exact``) or nearly (``near``), those of
+        conflicting labels first, then those across splits."""
+        path = self.artefact("quality").path("duplicates.parquet")
+        return read_table(path, "duplicates", self.run.workspace.dataset.classes)
 
 
 def label_issues(run: Run) -> tuple[LabelIssues, ...]:

@@ -99,6 +99,31 @@ SCHEMAS: Final[dict[str, dict[str, str]]] = {
         "fold": "int32",
         "rank": "int32",
     },
+    "quality": {
+        "sample_id": "str",
+        "split": "split",
+        "label": _LABEL,
+        "brightness": "float32",
+        "contrast": "float32",
+        "sharpness": "float32",
+        "remoteness": "float32",
+        "duplicates": "int32",
+        "crosses": "bool",
+        "constant": "bool",
+        "dark": "bool",
+        "bright": "bool",
+        "blurred": "bool",
+        "outlier": "bool",
+    },
+    "duplicates": {
+        "sample_id": "str",
+        "other": "str",
+        "kind": "str",
+        "split": "split",
+        "other_split": "split",
+        "label": _LABEL,
+        "other_label": _LABEL,
+    },
 }
 
 _REPEATED: Final[dict[str, dict[str, str]]] = {
@@ -110,6 +135,8 @@ _REPEATED: Final[dict[str, dict[str, str]]] = {
     "features": {},
     "fidelity": {},
     "issues": {},
+    "quality": {},
+    "duplicates": {},
 }
 
 

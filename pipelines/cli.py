@@ -86,7 +86,8 @@ def run(
         str | None,
         typer.Option(
             help="Run only this stage (samples, thumbnails, inputs, train, predictions, vectors, "
-            "neighbours, index, retrieval, projection, clusters, exact, estimators, issues)."
+            "neighbours, index, retrieval, projection, clusters, exact, estimators, issues, "
+            "quality)."
         ),
     ] = None,
     until: Annotated[

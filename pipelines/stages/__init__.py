@@ -12,6 +12,7 @@ from pipelines.stages import (
     neighbours,
     predictions,
     projection,
+    quality,
     retrieval,
     samples,
     thumbnails,
@@ -35,4 +36,5 @@ STAGES: tuple[Stage, ...] = (
     exact.STAGE,
     estimators.STAGE,
     issues.STAGE,
+    quality.STAGE,
 )

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from cache import Artefact, Run, Workspace
 from cache.embeddings import Embedding
+from cache.issues import LabelIssues
 from cache.occlusion import Occlusion
 from pipelines.recipe import AnyEmbedding, IssuesRecipe, OcclusionRecipe, Recipe, RunRecipe
 
@@ -102,6 +103,11 @@ class Job:
     def its_occlusion(self) -> Occlusion:
         """This job's occlusion maps, as the cache has them."""
         return Occlusion(self.name, self.its_run)
+
+    @property
+    def its_issues(self) -> LabelIssues:
+        """This job's label issues, as the cache has them."""
+        return LabelIssues(self.name, self.its_run)
 
     def share_done(self, rows: int) -> Callable[[float, float], None]:
         """Progress in rows for a method that counts in something else: ``(done, of how many)``."""
