@@ -24,7 +24,7 @@ hypothesis.settings.load_profile("centauro")
 
 REAL_RUNS = (
     "runs={hits: {model: hits_cnn, epochs: 2, batch_size: 32, embeddings: {pixels: {dim: 20}}, "
-    "occlusion: {five: {patch: 5, train: 200, val: 40, test: 60, "
+    "issues: {head: {}}, occlusion: {five: {patch: 5, train: 200, val: 40, test: 60, "
     "estimators: {ours: {epochs: 1, repeats: 2}}}}}}"
 )
 

@@ -1,0 +1,207 @@
+"""What else may be wrong with the data than its labels: pairs, odd images, slices out of line."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+
+from cache import Workspace
+from cache.issues import LabelIssues
+from dashboard import data, embedding_data, selection
+from dashboard.conditions import label as column_label
+from dashboard.images import thumbnail_url
+from dashboard.widgets import number
+from dashboard.widgets.gallery import Tile, gallery, page_of
+from dashboard.widgets.messages import notice, plain, told
+from dashboard.widgets.viewer import SMALL
+from pipelines.methods.intervals import Rate
+from pipelines.methods.oddities import ODDITIES
+
+KIND: Final = "odd_kind"
+
+_PAIRS_A_PAGE: Final = 12
+_TILES_A_PAGE: Final = 40
+
+_MEANS: Final = {
+    "constant": "all pixels are the same",
+    "dark": "far darker than the others",
+    "bright": "far brighter than the others",
+    "blurred": "far less sharp than the others",
+    "outlier": "far from all others in the embedding",
+}
+_FIGURES: Final = {
+    "constant": "contrast",
+    "dark": "brightness",
+    "bright": "brightness",
+    "blurred": "sharpness",
+    "outlier": "remoteness",
+}
+
+
+def show(issues: LabelIssues) -> None:
+    """Draw everything that the stage ``quality`` found.
+
+    Args:
+        issues: The label issues that it stands beside.
+    """
+    workspace, artefact = issues.run.workspace, issues.artefact("quality")
+    if not artefact.exists:
+        notice(
+            "Not looked at yet",
+            "Duplicates, crossing groups, odd images and slices out of line are found by the stage "
+            "'quality'.",
+            command=workspace.command,
+        )
+        return
+    with told():
+        data.check_inputs(artefact, workspace, f"The data quality beside '{issues.name}'")
+        document = issues.document("quality")
+        st.markdown(finding(document))
+        _show_pairs(issues)
+        _show_odd(issues, document)
+        _show_slices(document)
+
+
+def finding(document: dict[str, Any]) -> str:
+    """What was found, in Markdown.
+
+    Args:
+        document: As the stage ``quality`` wrote it.
+    """
+    pairs = document["duplicates"].values()
+    conflicting = sum(kind["conflicting"] for kind in pairs)
+    across = sum(kind["across_splits"] for kind in pairs)
+    odd = sum(sum(splits.values()) for splits in document["odd"].values())
+    out = [each for each in document["slices"] if each["out_of_line"]]
+    groups = document["groups"]
+    parts = [
+        f"**{number.plural(sum(kind['pairs'] for kind in pairs), 'pair')}** of images "
+        f"that are the same, or nearly: {conflicting:,} with conflicting labels, {across:,} across "
+        "splits",
+        f"{number.plural(groups['crossing'], 'group')} of {groups['all']:,} in more than one split",
+        f"{number.plural(odd, 'image')} out of the ordinary",
+        f"{number.plural(len(out), 'slice')} of {len(document['slices']):,} with an error rate out "
+        "of line",
+    ]
+    return "; ".join(parts) + "."
+
+
+def slice_table(slices: list[dict[str, Any]]) -> pd.DataFrame:
+    """Slices as text, one row each.
+
+    Args:
+        slices: As the stage ``quality`` wrote them.
+    """
+    return pd.DataFrame(
+        {
+            "column": [plain(column_label(each["column"])) for each in slices],
+            "value": [plain(each["value"]) or "(empty)" for each in slices],
+            "errors": [number.rate(Rate(**each["errors"])) for each in slices],
+            "all others": [number.rate(Rate(**each["others"])) for each in slices],
+            "adjusted p": [number.p_value(each["p_value"]) for each in slices],
+            "": ["out of line" if each["out_of_line"] else "" for each in slices],
+        }
+    )
+
+
+def _show_pairs(issues: LabelIssues) -> None:
+    pairs = issues.duplicates()
+    st.subheader("Duplicates", anchor=False)
+    if pairs.empty:
+        st.caption("No two images are the same, or nearly.")
+        return
+    page = page_of(range(len(pairs)), key="pairs_page", per_page=_PAIRS_A_PAGE)
+    st.caption(f"Pairs {page.caption}; conflicting labels first, then those across splits.")
+    for place in page.items:
+        pair = pairs.iloc[place]
+        notes = [f"**{'Identical' if pair['kind'] == 'exact' else 'Nearly the same'}**"]
+        if pair["label"] != pair["other_label"]:
+            notes.append(":material/warning: labels differ")
+        if pair["split"] != pair["other_split"]:
+            notes.append(":material/call_split: across splits")
+        st.markdown(" · ".join(notes))
+        rows = pd.DataFrame(
+            {
+                "sample_id": [pair["sample_id"], pair["other"]],
+                "label": [pair["label"], pair["other_label"]],
+                "split": [pair["split"], pair["other_split"]],
+                "note": ["", ""],
+            }
+        )
+        _gallery(issues, rows, f"pair_{place}", "Two images that are the same, or nearly")
+
+
+def _show_odd(issues: LabelIssues, document: dict[str, Any]) -> None:
+    st.subheader("Images out of the ordinary", anchor=False)
+    counts = {name: sum(document["odd"][name].values()) for name in ODDITIES}
+    there = [name for name in ODDITIES if counts[name]]
+    if not there:
+        st.caption("No image is constant, dark, bright, blurred or far from the others.")
+        return
+    if st.session_state.get(KIND) not in there:
+        st.session_state[KIND] = there[0]
+    kind = st.segmented_control(
+        "What is odd",
+        there,
+        key=KIND,
+        bind="query-params",
+        required=True,
+        format_func=lambda name: f"{name} ({counts[name]:,})",
+    )
+    if kind is None:
+        return
+    table = issues.quality()
+    figure = _FIGURES[kind]
+    rows = table[table[kind]].sort_values(figure, ascending=kind not in ("bright", "outlier"))
+    page = page_of(range(len(rows)), key="odd_page", per_page=_TILES_A_PAGE)
+    st.caption(
+        f"Images {page.caption}: {_MEANS[kind]}. Beyond {document['bound']} by the modified "
+        f"z-score of {figure}, the oddest first."
+    )
+    shown = rows.iloc[page.first - 1 : page.last]
+    shown = shown.assign(note=[f"{figure} {value:.3g}" for value in shown[figure]])
+    _gallery(issues, shown, f"odd_{kind}", f"Images that are {kind}")
+
+
+def _show_slices(document: dict[str, Any]) -> None:
+    st.subheader("Slices of the data", anchor=False)
+    slices = document["slices"]
+    if not slices:
+        st.caption(
+            "No column says where images came from: the data has one source, and no further "
+            "columns with 2 to 200 values."
+        )
+        return
+    st.table(slice_table(slices), border="horizontal", hide_index=True)
+    st.caption(
+        "Errors are answers out of fold that differ from the label, in all splits. Fisher's exact "
+        "test against all other images, adjusted for the number of slices (Holm)."
+    )
+
+
+def _gallery(issues: LabelIssues, rows: pd.DataFrame, key: str, label: str) -> None:
+    """Show samples (``sample_id``, ``label``, ``split``, ``note``), and open the one clicked."""
+    workspace = issues.run.workspace
+    event = gallery(
+        [_tile(workspace, row) for row in rows.itertuples(index=False)],
+        key=key,
+        label=label,
+        empty="No image.",
+        tile_size="small",
+        pixelated=max(workspace.dataset.shape or (SMALL + 1,)) <= SMALL,
+        selectable=False,
+        searchable=embedding_data.searchable(issues.run),
+    )
+    if event.similar is not None:
+        selection.go("similarity", image=event.similar)
+    if event.opened is not None:
+        selection.open_image(event.opened)
+        st.rerun()
+
+
+def _tile(workspace: Workspace, row: Any) -> Tile:
+    lines = (str(row.label), row.note) if row.note else (str(row.label),)
+    src = thumbnail_url(workspace, row.sample_id, workspace.dataset.views[0])
+    return Tile(row.sample_id, src, f"{row.label}, {row.split}", title=str(row.split), lines=lines)
