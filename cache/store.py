@@ -16,7 +16,12 @@ import numpy as np
 import pandas as pd
 
 from cache.artefact import Artefact, read_json, staging_folder, unreadable
-from cache.errors import CacheError, RunNotFoundError, WorkspaceNotFoundError
+from cache.errors import (
+    CacheError,
+    CorruptArtefactError,
+    RunNotFoundError,
+    WorkspaceNotFoundError,
+)
 from cache.fingerprint import stage_fingerprint
 from cache.lock import is_writing
 from cache.tables import read_table
@@ -295,6 +300,19 @@ class Run:
         document: dict[str, Any] = read_json(self.artefact("train").path("run.json"))
         return document
 
+    @property
+    def selected_on(self) -> str | None:
+        """The split that the kept epoch was chosen on; None for none, or where it is unknown.
+
+        A training that left no word of it chose on val, where it measured a loss there.
+        """
+        if not self.artefact("train").exists:
+            return None
+        if "selected_on" in self.document:
+            chosen: str | None = self.document["selected_on"]
+            return chosen
+        return "val" if self.history()["val_loss"].notna().any() else None
+
     def history(self) -> pd.DataFrame:
         """One row an epoch, from 1."""
         path = self.artefact("train").path("history.csv")
@@ -307,6 +325,22 @@ class Run:
         """One row a sample of every split, in inference mode with the best weights."""
         path = self.artefact("predictions").path("predictions.parquet")
         return read_table(path, "predictions", self.workspace.dataset.classes)
+
+    def check_predictions(self) -> None:
+        """Refuse predictions made from other samples than those that the workspace now has.
+
+        Raises:
+            MissingArtefactError: The run has no predictions yet.
+            CorruptArtefactError: They are of other samples.
+        """
+        asked = self.artefact("predictions").manifest.inputs.get("samples")
+        there = self.workspace.artefact("samples").manifest.digest
+        if asked is not None and asked != there:
+            raise CorruptArtefactError(
+                f"The predictions of the run '{self.name}' were made from other samples than those "
+                f"that the workspace '{self.workspace.name}' has now. Make them again: "
+                f"{self.workspace.command}"
+            )
 
     def metrics(self) -> dict[str, Any]:
         """Accuracy with count and 95 % interval, and loss, by split."""

@@ -44,19 +44,6 @@ def missing(runs: Sequence[Run], split: str) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count > 0}
 
 
-def selected_on(run: Run) -> str | None:
-    """The split that the kept epoch of a run was chosen on; None for none, or where it is unknown.
-
-    A training that left no word of it chose on val, where it measured a loss there.
-    """
-    if not run.artefact("train").exists:
-        return None
-    if "selected_on" in run.document:
-        chosen: str | None = run.document["selected_on"]
-        return chosen
-    return "val" if data.history(run)["val_loss"].notna().any() else None
-
-
 def warn(runs: Sequence[Run], of: Part) -> None:
     """Say where figures are of images that a run was not asked, fitted to, or chosen on.
 
@@ -79,7 +66,7 @@ def warn(runs: Sequence[Run], of: Part) -> None:
             icon=WARNING,
         )
         return
-    chosen = [run.name for run in runs if selected_on(run) == of.split]
+    chosen = [run.name for run in runs if run.selected_on == of.split]
     if not chosen:
         return
     end = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Final
 
 import numpy as np
@@ -13,8 +12,9 @@ import streamlit as st
 
 from cache import Run
 from dashboard import data
-from pipelines.methods import metrics
-from pipelines.methods.comparison import Paired, holm, mcnemar, paired_difference
+from pipelines.methods import comparison, metrics
+from pipelines.methods.comparison import Pair as Pair
+from pipelines.methods.comparison import Paired, mcnemar, paired_difference
 from pipelines.methods.intervals import Difference, Rate, rate
 from pipelines.methods.paired_bootstrap import Figure, Figures, resample
 
@@ -104,25 +104,6 @@ class Measure:
     share: bool = True
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Two runs on the same images.
-
-    Attributes:
-        first: Name of one.
-        second: Name of the other.
-        paired: Which of them is right how often, and McNemar's test.
-        difference: Accuracy of the first minus that of the second.
-        adjusted: The p-value, adjusted for the number of pairs.
-    """
-
-    first: str
-    second: str
-    paired: Paired
-    difference: Difference
-    adjusted: float
-
-
 def answers(runs: Sequence[Run]) -> Answers:
     """Put the answers of runs side by side, by ``sample_id``.
 
@@ -198,14 +179,7 @@ def measures(of: Part, reference: int, positive: str | None) -> list[Measure]:
 
 def pairs(of: Part) -> list[Pair]:
     """Every two runs, with McNemar's test, its p-value adjusted for their number (Holm)."""
-    hits = of.hits
-    there = list(combinations(range(len(of.names)), 2))
-    tested = [mcnemar(hits[first], hits[second]) for first, second in there]
-    adjusted = holm([paired.p_value for paired in tested])
-    return [
-        Pair(of.names[first], of.names[second], paired, paired_difference(paired), p_value)
-        for (first, second), paired, p_value in zip(there, tested, adjusted, strict=True)
-    ]
+    return comparison.pairs(of.names, of.hits)
 
 
 def recall_differences(of: Part, first: int, second: int) -> pd.DataFrame:

@@ -52,7 +52,7 @@ def predictions(run: Run) -> pd.DataFrame:
         MissingArtefactError: The run has no predictions yet.
         CorruptArtefactError: They were made from other samples than those of the workspace.
     """
-    _belongs(run)
+    run.check_predictions()
     return _predictions(*_key(run, "predictions"), run).copy(deep=False)
 
 
@@ -65,7 +65,7 @@ def answers(run: Run) -> pd.DataFrame:
         MissingArtefactError: The run has no predictions yet.
         CorruptArtefactError: They were made from other samples than those of the workspace.
     """
-    _belongs(run)
+    run.check_predictions()
     folder, fingerprint = _key(run, "predictions")
     _, of_samples = _key(run.workspace)
     return _answers(folder, fingerprint, of_samples, run).copy(deep=False)
@@ -168,18 +168,6 @@ def check_inputs(artefact: Artefact, workspace: Workspace, what: str) -> None:
 def _key(owner: Workspace | Run, stage: str = "samples") -> tuple[str, str]:
     artefact = owner.artefact(stage)
     return str(artefact.folder), artefact.manifest.fingerprint
-
-
-def _belongs(run: Run) -> None:
-    """Refuse predictions made from other samples than those that the workspace now has."""
-    asked = run.artefact("predictions").manifest.inputs.get("samples")
-    there = run.workspace.artefact("samples").manifest.digest
-    if asked is not None and asked != there:
-        raise CorruptArtefactError(
-            f"The predictions of the run '{run.name}' were made from other samples than those "
-            f"that the workspace '{run.workspace.name}' has now. Make them again: "
-            f"{run.workspace.command}"
-        )
 
 
 @st.cache_resource(max_entries=TABLES_IN_MEMORY, show_spinner="Reading the samples …")

@@ -12,7 +12,6 @@ are looked up by name.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,7 +28,7 @@ from cache.artefact import MANIFEST, read_json
 from cache.errors import CacheError
 from cache.store import load_array
 from cache.tables import read_table
-from pipelines.methods.pixels import encode, to_channels, to_display
+from pipelines.methods.pixels import encode, media_type, view_of
 from pipelines.methods.reading import pixel_reader
 
 LOSSLESS = 512
@@ -87,11 +86,6 @@ def image_url(workspace: Workspace, sample_id: str, view: str | None = None) -> 
         MissingArtefactError: The samples have not been read yet.
     """
     return _url("images", workspace.artefact("samples"), workspace, sample_id, view)
-
-
-def data_url(content: bytes) -> str:
-    """Data URL of a picture as :func:`pipelines.methods.pixels.encode` gives it."""
-    return f"data:{_media_type(content)};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def pixels(workspace: Workspace, sample_id: str) -> np.ndarray:
@@ -198,7 +192,7 @@ def _answer(picture: Callable[[str, str, str, str], bytes]) -> Callable[[Request
             )
         except CacheError as error:
             return PlainTextResponse(str(error), 404, {"Cache-Control": "no-store"})
-        kind = _media_type(content)
+        kind = media_type(content)
         return Response(content, media_type=kind, headers=FOR_GOOD)
 
     return endpoint
@@ -216,7 +210,7 @@ def _image(workspace: str, digits: str, view: str, sample_id: str) -> bytes:
 
 
 def _encoded(image: np.ndarray, view: int, views: tuple[str, ...]) -> bytes:
-    shown = to_display(image if len(views) == 1 else to_channels(image, (view,)))
+    shown = view_of(image, view, len(views))
     return encode(shown, LARGEST, lossless=max(shown.shape[:2]) <= LOSSLESS)
 
 
@@ -243,7 +237,3 @@ def _fingerprint(artefact: Artefact) -> str:
 @lru_cache(64)
 def _manifest_fingerprint(artefact: Artefact, written: int) -> str:
     return artefact.manifest.fingerprint
-
-
-def _media_type(content: bytes) -> str:
-    return "image/png" if content.startswith(b"\x89PNG") else "image/webp"

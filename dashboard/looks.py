@@ -8,18 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import streamlit as st
-from plotly.colors import sample_colorscale
 
 from cache import Run
 from cache.occlusion import Occlusion, occlusions
 from dashboard import data, evidence, images, narrowing, occluding, selection
 from dashboard.points import SHARP
 from dashboard.widgets import number
-from dashboard.widgets.colours import SEQUENTIAL
 from dashboard.widgets.gallery import Tile, gallery, page_of
 from dashboard.widgets.messages import notice, plain, told
 from pipelines.methods.intervals import Rate, rate
-from pipelines.methods.pixels import encode
+from pipelines.methods.painting import painted
 
 MAPS_OF = "look_maps"
 CLASS = "look_class"
@@ -129,23 +127,6 @@ def finding(found: Sequence[Kind], label: str, split: str) -> str:
     worst = max(found, key=lambda kind: kind.wrong.low if kind.wrong.n else -1.0)
     what = "is flat" if worst.mean is None else f"is of **{worst.name}**"
     return f"{start}; most often where the map {what}: {number.rate(worst.wrong)}."
-
-
-def painted(values: np.ndarray, scale: tuple[float, float]) -> str:
-    """A map as a picture, one pixel a position, in the colours of all maps: a data URL.
-
-    Args:
-        values: Probabilities (rows, columns).
-        scale: Those of the first and the last colour.
-    """
-    low, high = scale
-    levels = np.clip(np.rint(255 * (values - low) / (high - low)), 0, 255).astype(int)
-    return images.data_url(encode(_palette()[levels], lossless=True))
-
-
-def _palette() -> np.ndarray:
-    colours = sample_colorscale(SEQUENTIAL, np.linspace(0, 1, 256).tolist(), colortype="tuple")
-    return np.asarray(np.rint(255 * np.array(colours)), np.uint8)
 
 
 def _show(run: Run, offered: Sequence[Occlusion]) -> None:

@@ -13,10 +13,10 @@ import streamlit as st
 
 from cache import Run
 from dashboard import live
-from dashboard.images import LOSSLESS, data_url
+from dashboard.images import LOSSLESS
 from dashboard.widgets import number
 from dashboard.widgets.messages import plain
-from pipelines.methods.pixels import encode, to_display
+from pipelines.methods.pixels import data_url, encode, to_display
 
 if TYPE_CHECKING:
     from pipelines.methods.occlusion.engine import Engine

@@ -12,7 +12,7 @@ import streamlit as st
 from cache import Workspace
 from cache.embeddings import Embedding
 from dashboard import embedding_data, live, selection
-from dashboard.images import LOSSLESS, data_url
+from dashboard.images import LOSSLESS
 from dashboard.points import Map
 from dashboard.widgets import number
 from dashboard.widgets.gallery import Tile, gallery
@@ -22,7 +22,7 @@ from dashboard.widgets.viewer import SMALL
 from pipelines.methods import reading
 from pipelines.methods.decoding import FORMATS, UnreadableImageError, decode_bytes
 from pipelines.methods.neighbours import one_query
-from pipelines.methods.pixels import encode, to_display
+from pipelines.methods.pixels import data_url, encode, to_display
 
 MOST_BYTES: Final = 20_000_000
 """Largest file, in bytes."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -40,6 +41,25 @@ class Paired:
     def neither(self) -> int:
         """Samples that neither has right."""
         return self.n - self.both - self.only_first - self.only_second
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two of several models on the same samples.
+
+    Attributes:
+        first: Name of one.
+        second: Name of the other.
+        paired: Which of them is right how often, and McNemar's test.
+        difference: Accuracy of the first minus that of the second.
+        adjusted: The p-value, adjusted for the number of pairs.
+    """
+
+    first: str
+    second: str
+    paired: Paired
+    difference: Difference
+    adjusted: float
 
 
 @dataclass(frozen=True)
@@ -125,6 +145,22 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty_like(values)
     adjusted[order] = np.minimum(stepped, 1.0)
     return [float(value) for value in adjusted]
+
+
+def pairs(names: Sequence[str], hits: np.ndarray) -> list[Pair]:
+    """Every two models, with McNemar's test, its p-value adjusted for their number (Holm).
+
+    Args:
+        names: Names of the models.
+        hits: Whether they are right, bool (models, n).
+    """
+    there = list(combinations(range(len(names)), 2))
+    tested = [mcnemar(hits[first], hits[second]) for first, second in there]
+    adjusted = holm([paired.p_value for paired in tested])
+    return [
+        Pair(names[first], names[second], paired, paired_difference(paired), p_value)
+        for (first, second), paired, p_value in zip(there, tested, adjusted, strict=True)
+    ]
 
 
 def agreement(answers: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ be called from many threads at once.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 from typing import Literal
@@ -25,15 +26,18 @@ __all__ = [
     "Channels",
     "UnreadableImageError",
     "content_hash",
+    "data_url",
     "decode",
     "encode",
     "histogram",
+    "media_type",
     "prepare",
     "statistics",
     "to_channels",
     "to_display",
     "to_dtype",
     "to_float",
+    "view_of",
 ]
 
 STATISTICS = ("mean", "std", "min", "max")
@@ -278,6 +282,30 @@ def encode(array: np.ndarray, max_side: int | None = None, *, lossless: bool) ->
     else:
         image.save(buffer, "WEBP", quality=82, method=2)
     return buffer.getvalue()
+
+
+def view_of(image: np.ndarray, view: int, views: int) -> np.ndarray:
+    """What one view of a sample shows: the image, or one of its channels.
+
+    Args:
+        image: Image (height, width, channels).
+        view: Place of the view among those of the dataset.
+        views: How many views the dataset has; with one, the image is shown as it is.
+
+    Returns:
+        As :func:`to_display`.
+    """
+    return to_display(image if views == 1 else to_channels(image, (view,)))
+
+
+def media_type(content: bytes) -> str:
+    """Media type of a picture as :func:`encode` gives it."""
+    return "image/png" if content.startswith(b"\x89PNG") else "image/webp"
+
+
+def data_url(content: bytes) -> str:
+    """Data URL of a picture as :func:`encode` gives it."""
+    return f"data:{media_type(content)};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def _full_scale(dtype: np.dtype) -> int:

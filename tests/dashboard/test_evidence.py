@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import io
 import shutil
-from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from cache import Run, open_workspace
@@ -274,10 +272,3 @@ def test_the_worst_kind_is_named_with_its_interval(maps: Occlusion) -> None:
     table["correct"] = True
     found = looks.kinds(maps, table, "circle", "train")
     assert looks.finding(found, "circle", "train").endswith("0 are wrong.")
-
-
-def test_the_colours_of_a_map_span_its_scale() -> None:
-    low, high = looks._palette()[[0, 255]]
-    picture = looks.painted(np.array([[0.2, 0.8]]), (0.2, 0.8))
-    pixels = np.asarray(Image.open(io.BytesIO(b64decode(picture.split(",")[1]))).convert("RGB"))
-    np.testing.assert_array_equal(pixels[0], [low, high])
