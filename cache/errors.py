@@ -18,6 +18,7 @@ All messages say what is wrong, where, what was received and what to do.
       + SourceError                 (pipelines.errors) the data of a recipe cannot be used
       + StageError                  (pipelines.errors) a stage failed
       + LabelsError                 (pipelines.errors) decided labels cannot be written or used
+      + ReportError                 (pipelines.errors) a report cannot be written
 """
 
 from __future__ import annotations

@@ -12,8 +12,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from cache import SPLITS, Artefact, Run, Workspace, list_workspaces
-from cache.errors import CacheError, CorruptArtefactError
+from cache import SPLITS, Run, Workspace, list_workspaces
+from cache.belonging import check_inputs as check_inputs
+from cache.belonging import made_anew as made_anew
+from cache.errors import CacheError
 from cache.tables import read_table
 from pipelines.methods.intervals import Rate
 
@@ -126,43 +128,9 @@ def split_counts(workspace: Workspace) -> dict[str, int]:
     return _split_counts(*_key(workspace), workspace)
 
 
-def made_anew(workspace: Workspace, artefact: Artefact) -> str | None:
-    """Key of something that an artefact was made from and that is another one now, if any.
-
-    Args:
-        workspace: Where they are.
-        artefact: It is there.
-    """
-    for key, digest in artefact.manifest.inputs.items():
-        source = Artefact(workspace.folder / key, workspace.command)
-        if source.exists and source.manifest.digest != digest:
-            return key
-    return None
-
-
 def splits_of(workspace: Workspace) -> list[str]:
     """The splits that have samples, in the order train, val, test."""
     return list(split_counts(workspace))
-
-
-def check_inputs(artefact: Artefact, workspace: Workspace, what: str) -> None:
-    """Refuse an artefact that was made from something else than what is there now.
-
-    Args:
-        artefact: Which one.
-        workspace: Where it is.
-        what: What it is called in the message: ``The artefact 'clusters' of …``.
-
-    Raises:
-        MissingArtefactError: It is not there.
-        CorruptArtefactError: What it was made from has been made anew since.
-    """
-    other = made_anew(workspace, artefact)
-    if other is not None:
-        raise CorruptArtefactError(
-            f"{what} was made from another '{other}' than the workspace '{workspace.name}' has "
-            f"now. Make it again: {workspace.command}"
-        )
 
 
 def _key(owner: Workspace | Run, stage: str = "samples") -> tuple[str, str]:

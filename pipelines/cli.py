@@ -1,4 +1,4 @@
-"""Commands of ``python -m pipelines``: run, check, list, status, clean, labels.
+"""Commands of ``python -m pipelines``: run, check, list, status, clean, labels, report.
 
 The functions are the commands and their docstrings the help texts.
 """
@@ -212,6 +212,34 @@ def clean(
         with writing_lock(found.folder):
             shutil.rmtree(found.folder)
         out.print(f"Removed {found.folder}", soft_wrap=True)
+
+
+@app.command()
+def report(
+    workspace: WorkspaceArgument,
+    file: Annotated[
+        Path | None,
+        typer.Option("--out", help="File to write, instead of report.html of the workspace."),
+    ] = None,
+    cache: CacheOption = None,
+) -> None:
+    """Write what a workspace holds as one HTML file, for people who do not have the dashboard.
+
+    It opens from disk and without a network: figures, mistakes and provenance are in it.
+    """
+    _use_cache(cache)
+    with _told():
+        from pipelines.reporting import write
+
+        found = open_workspace(workspace)
+        with err.status(f"Writing the report of '{workspace}' …"):
+            made = write(found, file)
+        out.print(
+            f"Wrote {made.path} ({made.bytes / 1e6:,.1f} MB). Open it in any browser.",
+            soft_wrap=True,
+            highlight=False,
+            markup=False,
+        )
 
 
 @labels.command()

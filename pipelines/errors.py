@@ -19,3 +19,7 @@ class StageError(CentauroError):
 
 class LabelsError(CentauroError):
     """Decided labels cannot be written, or a file of them cannot be used."""
+
+
+class ReportError(CentauroError):
+    """A report cannot be written."""

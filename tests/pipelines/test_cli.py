@@ -102,7 +102,8 @@ def command(*words: str, **options: Any) -> Result:
 class TestHelp:
     def test_every_command_and_option_is_explained(self) -> None:
         group: Any = typer.main.get_command(app)
-        assert set(group.commands) == {"run", "check", "list", "status", "clean", "labels"}
+        named = {"run", "check", "list", "status", "clean", "labels", "report"}
+        assert set(group.commands) == named
         commands = {(name,): there for name, there in group.commands.items()}
         for name, there in group.commands["labels"].commands.items():
             commands["labels", name] = there
