@@ -149,6 +149,7 @@ class Workspace:
         workspace.json                the recipe as resolved, and the plan of its stages
         samples/                      samples.parquet rejected.parquet dataset.json images.npy …
         thumbnails/                   thumbnails.json  thumbnails.bin offsets.npy
+        decisions/                    decisions.parquet decisions.json, where labels are decided
         runs/<run>/train/             run.json history.csv model.keras layers.json …
         runs/<run>/predictions/       predictions.parquet metrics.json
         runs/<run>/embeddings/<name>/ see cache.embeddings
@@ -217,6 +218,24 @@ class Workspace:
     def histograms(self) -> np.ndarray:
         """Memory map (n, channels, 64): share of a sample's pixels in equal bins of [0, 1]."""
         return load_array(self.artefact("samples").path("histograms.npy"))
+
+    @property
+    def labels(self) -> str:
+        """Where the labels of its recipe come from: ``given``, ``reviewed`` or a path."""
+        return str(self.document["recipe"]["dataset"].get("labels", "given"))
+
+    def decisions(self) -> pd.DataFrame:
+        """One row an image whose label was reviewed, where :attr:`labels` are not ``given``.
+
+        ``given`` is its label among the samples, ``decided`` the label that it should have
+        (missing where nobody could tell, or reviewers disagree), ``verdict`` as in
+        ``cache.verdicts.decided``; ``keep`` is False where training leaves it out.
+
+        Raises:
+            MissingArtefactError: They have not been gathered yet.
+        """
+        path = self.artefact("decisions").path("decisions.parquet")
+        return read_table(path, "decisions", self.dataset.classes)
 
     def runs(self) -> tuple[Run, ...]:
         """The runs of the recipe, trained or not."""

@@ -21,6 +21,9 @@ SPLITS: Final = ("train", "val", "test")
 _LABEL = "label"
 """Stands for a categorical column over the classes of the dataset, in their order."""
 
+_LABEL_OR_NONE = "label or none"
+"""The same where values may be missing."""
+
 SCHEMAS: Final[dict[str, dict[str, str]]] = {
     "samples": {
         "sample_id": "str",
@@ -124,6 +127,13 @@ SCHEMAS: Final[dict[str, dict[str, str]]] = {
         "label": _LABEL,
         "other_label": _LABEL,
     },
+    "decisions": {
+        "sample_id": "str",
+        "given": _LABEL,
+        "decided": _LABEL_OR_NONE,
+        "verdict": "str",
+        "keep": "bool",
+    },
 }
 
 _REPEATED: Final[dict[str, dict[str, str]]] = {
@@ -137,6 +147,7 @@ _REPEATED: Final[dict[str, dict[str, str]]] = {
     "issues": {},
     "quality": {},
     "duplicates": {},
+    "decisions": {},
 }
 
 
@@ -179,9 +190,10 @@ def conform(frame: pd.DataFrame, schema: str, classes: Sequence[str] = ()) -> pd
 def _cast(column: pd.Series, name: str, dtype: str, classes: Sequence[str]) -> pd.Series:
     if dtype == "":
         return column
-    if dtype in (_LABEL, "split"):
-        categories = list(classes) if dtype == _LABEL else list(SPLITS)
-        strange = sorted(str(value) for value in set(column) - set(categories))
+    if dtype in (_LABEL, _LABEL_OR_NONE, "split"):
+        categories = list(SPLITS) if dtype == "split" else list(classes)
+        present = column.dropna() if dtype == _LABEL_OR_NONE else column
+        strange = sorted(str(value) for value in set(present) - set(categories))
         if strange:
             raise CacheError(
                 f"The column '{name}' holds values outside its categories. "

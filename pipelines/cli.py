@@ -85,9 +85,9 @@ def run(
     only: Annotated[
         str | None,
         typer.Option(
-            help="Run only this stage (samples, thumbnails, inputs, train, predictions, vectors, "
-            "neighbours, index, retrieval, projection, clusters, exact, estimators, issues, "
-            "quality)."
+            help="Run only this stage (samples, thumbnails, decisions, inputs, train, predictions, "
+            "vectors, neighbours, index, retrieval, projection, clusters, exact, estimators, "
+            "issues, quality)."
         ),
     ] = None,
     until: Annotated[

@@ -80,7 +80,7 @@ def _steps(
     part = f"{PARTS[scope]}/{name}" if name is not None else None
     steps = []
     for stage in STAGES:
-        if stage.scope == scope:
+        if stage.scope == scope and stage.asked(recipe):
             reads = stage.reads(recipe, *names) if callable(stage.reads) else stage.reads
             settings = stage.settings(recipe, *names)
             steps.append(Step(recipe.name, stage, run, part, settings, reads))

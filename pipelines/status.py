@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from cache import Run, StageState, Workspace
@@ -10,6 +11,7 @@ from cache.errors import CacheError
 from cache.issues import LabelIssues, label_issues
 from cache.occlusion import Occlusion, drawing, occlusions
 from cache.part import Part
+from pipelines.methods.decided_labels import accuracy
 
 
 def describe(workspace: Workspace) -> dict[str, Any]:
@@ -20,15 +22,17 @@ def describe(workspace: Workspace) -> dict[str, Any]:
 
     Returns:
         ``name``, ``simulated``, ``samples``, ``classes``, ``rejected`` (None where the samples
-        have not been read) and ``runs``: each with ``name``, ``params``, ``seconds``, ``metrics``
-        by split, ``stages`` (the workspace's and its own) by name, and ``embeddings`` by name:
-        each with ``dim``, ``coincidence`` (test against train, macro, by k), ``annoy``,
-        ``trustworthiness`` and ``stages``; and ``occlusion`` by name: each with ``engine``,
-        ``ms_exact``, ``maps`` by split, ``stages``, and of its first estimator ``ms_estimate``,
-        ``ratio`` and ``fidelity`` on test, beside the number of ``flat`` maps there; and
-        ``issues`` by name: each with ``by``, ``embedding``, ``accuracy`` (out of fold),
-        ``suspects`` by split, ``recovery`` (None where the truth is not known) and ``stages``.
-        What is not there yet is None.
+        have not been read) and ``runs``: each with ``name``, ``params``, ``seconds``, ``labels``
+        (``given`` or ``decided``: those it was trained on), ``metrics`` by split and by given
+        labels, ``by_decided_labels`` (accuracy on test with ``decided``, ``changed`` and
+        ``left_out``, or None where nothing is decided there), ``stages`` (the workspace's and its
+        own) by name, and ``embeddings`` by name: each with ``dim``, ``coincidence`` (test against
+        train, macro, by k), ``annoy``, ``trustworthiness`` and ``stages``; and ``occlusion`` by
+        name: each with ``engine``, ``ms_exact``, ``maps`` by split, ``stages``, and of its first
+        estimator ``ms_estimate``, ``ratio`` and ``fidelity`` on test, beside the number of ``flat``
+        maps there; and ``issues`` by name: each with ``by``, ``embedding``, ``accuracy`` (out of
+        fold), ``suspects`` by split, ``recovery`` (None where the truth is not known) and
+        ``stages``. What is not there yet is None.
     """
     states = workspace.states()
     shared = {state.stage: _stage(state) for state in states if state.run is None}
@@ -64,12 +68,26 @@ def _run(run: Run, shared: dict[str, Any], states: list[StageState]) -> dict[str
         "name": run.name,
         "params": document["parameters"]["total"] if document else None,
         "seconds": document["seconds"] if document else None,
+        "labels": document["labels"]["trained_on"] if document and "labels" in document else None,
         "metrics": metrics,
+        "by_decided_labels": _by_decided(run),
         "stages": {**shared, **own},
         "embeddings": {each.name: _embedding(each, mine) for each in embeddings(run)},
         "occlusion": {each.name: _occlusion(each, mine) for each in occlusions(run)},
         "issues": {each.name: _issues(each, mine) for each in label_issues(run)},
     }
+
+
+def _by_decided(run: Run) -> dict[str, Any] | None:
+    """Accuracy on test by decided labels, never mixed with the metrics by given ones."""
+    try:
+        if run.workspace.labels == "given":
+            return None
+        answers = run.predictions()
+        found = accuracy(answers[answers["split"] == "test"], run.workspace.decisions())
+    except CacheError:
+        return None
+    return None if found is None else asdict(found)
 
 
 def _embedding(embedding: Embedding, states: list[StageState]) -> dict[str, Any]:

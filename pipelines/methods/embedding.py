@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from cache import SPLITS, Run
 from cache.store import load_array
 from pipelines.errors import RecipeError
 from pipelines.methods import autoencoding, backbones, encoders, epochs, pixel_pca, siamese
 from pipelines.methods.batching import Read, batch_size_for, embed, reader_of, seconds_noted
+from pipelines.methods.decided_labels import in_use
 from pipelines.methods.encoders import FILES, Encoder
 from pipelines.methods.feeding import open_inputs
 from pipelines.methods.fitting import Progress
@@ -37,6 +39,7 @@ def compute(
     run: Run,
     name: str,
     settings: AnyEmbedding,
+    decisions: pd.DataFrame | None = None,
     *,
     work: Path,
     out: Path,
@@ -48,6 +51,8 @@ def compute(
         run: The run; what the embedding reads of it must be there.
         name: Name of the embedding.
         settings: Its recipe.
+        decisions: What was decided on labels, where a twin network is to learn from that; see
+            :func:`pipelines.methods.decided_labels.in_use`.
         work: Folder that outlives a stop. An embedding that was broken off goes on from it and
             ends with the same vectors.
         out: Folder to fill with ``vectors.npy`` (n, dim) float32, the file of
@@ -76,7 +81,8 @@ def compute(
     def embedding(done: float, whole: int) -> None:
         progress(min(share * total + (1 - share) * done, whole), whole)
 
-    made = _make(run, settings, where, work, out, training)
+    labelled = _labelled(run, decisions)
+    made = _make(run, settings, labelled, where, work, out, training)
     encoder = encoders.load(run, name, settings.kind, own, out)
     batch_size = (
         settings.batch_size if settings.kind == "backbone" else batch_size_for(encoder.shape)
@@ -92,7 +98,7 @@ def compute(
     )
     if settings.kind == "siamese":
         vectors = load_array(out / _VECTORS)
-        figures = siamese.report(vectors, _labelled(run), settings, where)
+        figures = siamese.report(vectors, labelled, settings, where)
         made["siamese"] = {"model": made.pop("model"), **figures}
     return {
         "name": name,
@@ -108,7 +114,13 @@ def compute(
 
 
 def _make(
-    run: Run, settings: AnyEmbedding, where: str, work: Path, out: Path, progress: Progress
+    run: Run,
+    settings: AnyEmbedding,
+    labelled: siamese.Labelled,
+    where: str,
+    work: Path,
+    out: Path,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Write the files that the encoder is put together from; what is to be told of them."""
     match settings.kind:
@@ -121,7 +133,7 @@ def _make(
         case "autoencoder":
             return _make_autoencoder(run, settings, where, work, out, progress)
         case "siamese":
-            return _make_siamese(run, settings, where, work, out, progress)
+            return _make_siamese(run, settings, labelled, where, work, out, progress)
 
 
 def _about_layer(settings: LayerEmbedding) -> dict[str, Any]:
@@ -193,6 +205,7 @@ def _make_autoencoder(
 def _make_siamese(
     run: Run,
     settings: SiameseEmbedding,
+    labelled: siamese.Labelled,
     where: str,
     work: Path,
     out: Path,
@@ -200,7 +213,7 @@ def _make_siamese(
 ) -> dict[str, Any]:
     made = siamese.make(
         open_inputs(run.workspace, run.name),
-        _labelled(run),
+        labelled,
         settings,
         where,
         work=work,
@@ -219,12 +232,13 @@ def _rows(run: Run) -> dict[str, np.ndarray]:
     return {name: np.flatnonzero(split == name) for name in SPLITS}
 
 
-def _labelled(run: Run) -> siamese.Labelled:
+def _labelled(run: Run, decisions: pd.DataFrame | None) -> siamese.Labelled:
     samples = run.workspace.samples()
+    used = in_use(samples, decisions)
     return siamese.Labelled(
-        samples["label"].cat.codes.to_numpy(dtype=np.int32),
+        used.labels,
         samples["content_hash"].factorize()[0],
-        _rows(run),
+        {split: rows[used.keep[rows]] for split, rows in _rows(run).items()},
         run.workspace.dataset.classes,
     )
 

@@ -34,7 +34,7 @@ class Data:
 
     Attributes:
         inputs: Pixels of all samples.
-        labels: int32 (n,) codes of their classes.
+        labels: int32 (n,) codes of the classes to learn and to measure the epochs by.
         train: Positions of those that are trained on.
         val: Positions of those that the best epoch is chosen on; may be empty.
         classes: Names of the classes, in order.

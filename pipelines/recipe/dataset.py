@@ -39,7 +39,22 @@ class DatasetBase(Part):
     label_noise: float = Field(
         0.0, ge=0, le=0.5, description="share of the labels of train to flip on purpose"
     )
+    labels: Literal["given", "reviewed"] | Path = Field(
+        "given",
+        description="labels to train on: given, reviewed (as decided in the dashboard), or the "
+        "path of a file that 'labels export' wrote",
+    )
     seed: int = Field(0, ge=0, description="seed of the splits and of the flips")
+
+    @field_validator("labels")
+    @classmethod
+    def _a_table(cls, value: str | Path) -> str | Path:
+        if isinstance(value, Path) and value.suffix not in (".csv", ".parquet"):
+            raise ValueError(
+                "must be given, reviewed, or the path of a .csv or .parquet file that 'labels "
+                f"export' wrote. Received: {str(value)!r}"
+            )
+        return value
 
     @field_validator("classes")
     @classmethod

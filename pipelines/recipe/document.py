@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -31,3 +31,22 @@ class Recipe(Part):
                             f"There are: {', '.join(deep) or 'none'}"
                         )
         return self
+
+    @model_validator(mode="after")
+    def _decided_labels_are_there(self) -> Recipe:
+        wanting = [name for name, run in self.runs.items() if run.labels == "decided"]
+        if wanting and self.dataset.labels == "given":
+            names = ", ".join(f"runs.{name}.labels" for name in wanting)
+            raise ValueError(
+                f"{names} must be given while dataset.labels is given: nothing is decided then. "
+                "Received: 'decided'. Set dataset.labels to reviewed, or to a file that 'labels "
+                "export' wrote"
+            )
+        return self
+
+    def labels_of(self, run: str) -> Literal["given", "decided"]:
+        """Which labels a run is trained on."""
+        chosen = self.runs[run].labels
+        if chosen is not None:
+            return chosen
+        return "given" if self.dataset.labels == "given" else "decided"

@@ -29,6 +29,7 @@ _WORDS = {
     "string_pattern_mismatch": "must be a name of letters, digits, '_', '.' and '-' that begins "
     "with a letter or digit and has at most 64 characters",
     "tuple_type": "must be a list",
+    "path_type": "must be a path",
     "dict_type": "must be a mapping",
     "model_type": "must be a mapping",
     "model_attributes_type": "must be a mapping",
@@ -57,7 +58,9 @@ def explain(path: Path, error: ValidationError) -> str:
     lines = []
     for place, messages in mistakes.items():
         # The branches of a union each report why they do not fit.
-        line = f"  {place}: {'; or '.join(dict.fromkeys(messages))}"
+        # A mistake of the whole recipe names its places itself.
+        line = f"  {place}: " if place else "  "
+        line += "; or ".join(dict.fromkeys(messages))
         lines.append(f"{line}. Received: {received[place]!r}" if place in received else line)
     plural = "s" if len(lines) > 1 else ""
     return "\n".join([f"The recipe {path} has {len(lines)} mistake{plural}:", *lines])

@@ -86,6 +86,11 @@ class RunRecipe(Part):
     plateau: Plateau | None = None
     augmentation: Augmentation | None = None
     class_weights: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None = None
+    labels: Literal["given", "decided"] | None = Field(
+        None,
+        description="labels to train on: given, or decided as dataset.labels says; decided where "
+        "that is not given, if absent",
+    )
     seed: int = Field(0, ge=0)
     embeddings: dict[EmbeddingName, AnyEmbedding] = Field(
         default_factory=_penultimate,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipelines.stages import (
     clusters,
+    decisions,
     estimators,
     exact,
     index,
@@ -24,6 +25,7 @@ from pipelines.stages.base import Stage
 STAGES: tuple[Stage, ...] = (
     samples.STAGE,
     thumbnails.STAGE,
+    decisions.STAGE,
     inputs.STAGE,
     train.STAGE,
     predictions.STAGE,

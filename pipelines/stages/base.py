@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import pandas as pd
+
 from cache import Artefact, Run, Workspace
 from cache.embeddings import Embedding
 from cache.issues import LabelIssues
@@ -109,6 +111,13 @@ class Job:
         """This job's label issues, as the cache has them."""
         return LabelIssues(self.name, self.its_run)
 
+    @property
+    def decisions(self) -> pd.DataFrame | None:
+        """What was decided on labels, where this job's run is trained on that."""
+        if self.recipe.labels_of(str(self.run)) == "given":
+            return None
+        return self.workspace.decisions()
+
     def share_done(self, rows: int) -> Callable[[float, float], None]:
         """Progress in rows for a method that counts in something else: ``(done, of how many)``."""
         return lambda done, total: self.progress(rows * done / total, rows)
@@ -132,6 +141,11 @@ class Outcome:
     digest: str | None = None
 
 
+def always(recipe: Recipe) -> bool:
+    """What most stages answer when asked whether a recipe asks for them."""
+    return True
+
+
 @dataclass(frozen=True)
 class Stage:
     """One step of a pipeline.
@@ -147,6 +161,7 @@ class Stage:
         settings: Its part of the recipe as plain data, given the recipe and, by its scope, the
             names of the run and its part.
         work: Does it.
+        asked: Whether a recipe asks for it at all.
     """
 
     name: str
@@ -156,8 +171,15 @@ class Stage:
     unit: str
     settings: Callable[..., Any]
     work: Callable[[Job], Outcome]
+    asked: Callable[[Recipe], bool] = always
 
 
 def training_settings(recipe: Recipe, run: str) -> Any:
-    """Everything the recipe says about a training; the image size comes with the inputs."""
-    return recipe.runs[run].model_dump(mode="json", exclude={"image", *PARTS.values()})
+    """Everything the recipe says about a training; the image size comes with the inputs, and
+    labels that were decided with the stage ``decisions``."""
+    return recipe.runs[run].model_dump(mode="json", exclude={"image", "labels", *PARTS.values()})
+
+
+def decided_labels(recipe: Recipe, run: str) -> Reads:
+    """What a stage reads besides that learns from labels: the decisions, or nothing."""
+    return ("decisions",) if recipe.labels_of(run) == "decided" else ()

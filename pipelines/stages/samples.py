@@ -52,7 +52,7 @@ def settings(recipe: Recipe) -> Any:
     """The dataset's part of the recipe and the present content of its input."""
     dataset = recipe.dataset
     return {
-        "dataset": dataset.model_dump(mode="json"),
+        "dataset": dataset.model_dump(mode="json", exclude={"labels"}),
         "input": source_of(dataset).signature(dataset),
     }
 

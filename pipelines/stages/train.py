@@ -18,11 +18,21 @@ from cache.artefact import write_json
 from pipelines.errors import RecipeError
 from pipelines.methods import machine
 from pipelines.methods.backend import load_tensorflow
+from pipelines.methods.decided_labels import TRAINED_ON, in_use
 from pipelines.methods.epochs import finished, row_of
 from pipelines.methods.feeding import open_inputs
 from pipelines.methods.training import Data, best_model, class_weights, standing_of, train
 from pipelines.models import mistakes
-from pipelines.stages.base import PARTS, Job, Outcome, Stage, training_settings
+from pipelines.recipe import Recipe
+from pipelines.stages.base import (
+    PARTS,
+    Job,
+    Outcome,
+    Reads,
+    Stage,
+    decided_labels,
+    training_settings,
+)
 
 
 def work(job: Job) -> Outcome:
@@ -32,28 +42,34 @@ def work(job: Job) -> Outcome:
         RecipeError: The model does not fit the images, or early stopping has no val split.
         StageError: The loss is no longer a number.
     """
-    data = _open_data(job)
+    data, told = _open_data(job)
     load_tensorflow()
     machine.reset_peak_memory()
     if earlier := finished(job.work):
         seconds = sum(row_of(folder)["seconds"] for folder in earlier)
         (job.work / "seconds").write_text(str(seconds), encoding="ascii")
     epochs = train(job.run_recipe, data, str(job.run), work=job.work, progress=job.progress)
-    return _finish(job, data, epochs)
+    return _finish(job, data, epochs, told)
+
+
+def reads(recipe: Recipe, run: str) -> Reads:
+    """Samples and pixels, and the decisions where the run is trained on decided labels."""
+    return ("samples", "inputs", *decided_labels(recipe, run))
 
 
 STAGE = Stage(
     name="train",
     version=1,
     scope="run",
-    reads=("samples", "inputs"),
+    reads=reads,
     unit="epochs",
     settings=training_settings,
     work=work,
 )
 
 
-def _open_data(job: Job) -> Data:
+def _open_data(job: Job) -> tuple[Data, dict[str, Any]]:
+    """What to train on, and what ``run.json`` is to say of the labels."""
     run = job.run_recipe
     dataset, samples = job.workspace.dataset, job.workspace.samples()
     inputs = open_inputs(job.workspace, str(job.run))
@@ -61,17 +77,24 @@ def _open_data(job: Job) -> Data:
     if wrong:
         raise RecipeError(f"The run '{job.run}' cannot be trained: {' '.join(wrong)}")
     split = samples["split"].to_numpy(dtype=object)
-    labels = samples["label"].cat.codes.to_numpy(dtype=np.int32)
-    rows = {name: np.flatnonzero(split == name) for name in ("train", "val")}
+    used = in_use(samples, job.decisions)
+    rows = {name: np.flatnonzero((split == name) & used.keep) for name in TRAINED_ON}
     if not len(rows["val"]) and (run.early_stopping is not None or run.plateau is not None):
         raise RecipeError(
             f"The run '{job.run}' watches the validation loss (early_stopping or plateau), but "
             "the data has no val split. Raise dataset.splits.val, or set both to null."
         )
-    return Data(inputs, labels, rows["train"], rows["val"], dataset.classes)
+    told: dict[str, Any] = {"trained_on": job.recipe.labels_of(str(job.run))}
+    if told["trained_on"] == "decided":
+        told |= {
+            "from": str(job.recipe.dataset.labels),
+            "changed": {name: int(used.changed[rows[name]].sum()) for name in TRAINED_ON},
+            "left": {name: int(((split == name) & ~used.keep).sum()) for name in TRAINED_ON},
+        }
+    return Data(inputs, used.labels, rows["train"], rows["val"], dataset.classes), told
 
 
-def _finish(job: Job, data: Data, epochs: list[Path]) -> Outcome:
+def _finish(job: Job, data: Data, epochs: list[Path], labels: dict[str, Any]) -> Outcome:
     import tensorflow as tf
 
     stands = standing_of(epochs, job.run_recipe)
@@ -93,7 +116,11 @@ def _finish(job: Job, data: Data, epochs: list[Path]) -> Outcome:
         "input_shape": list(data.inputs.shape),
         "channels": list(data.inputs.names),
         "classes": list(data.classes),
-        "settings": job.run_recipe.model_dump(mode="json", exclude=set(PARTS.values())),
+        "settings": {
+            **job.run_recipe.model_dump(mode="json", exclude=set(PARTS.values())),
+            "labels": labels["trained_on"],
+        },
+        "labels": labels,
         "class_weights": None if weights is None else [round(float(w), 6) for w in weights],
         "parameters": {"total": trainable + frozen, "trainable": trainable, "frozen": frozen},
         "bytes": (job.out / "model.keras").stat().st_size,

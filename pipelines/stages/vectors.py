@@ -12,7 +12,7 @@ from typing import Any
 from cache.artefact import write_json
 from pipelines.methods import embedding
 from pipelines.recipe import Recipe
-from pipelines.stages.base import Job, Outcome, Stage
+from pipelines.stages.base import Job, Outcome, Reads, Stage, decided_labels
 
 _READS = {
     "layer": ("samples", "inputs", "train"),
@@ -28,9 +28,11 @@ def settings(recipe: Recipe, run: str, embedding: str) -> Any:
     return recipe.runs[run].embeddings[embedding].of_the_vectors()
 
 
-def reads(recipe: Recipe, run: str, embedding: str) -> tuple[str, ...]:
-    """Only the kind ``layer`` hangs on the training."""
-    return _READS.get(recipe.runs[run].embeddings[embedding].kind, _PIXELS)
+def reads(recipe: Recipe, run: str, embedding: str) -> Reads:
+    """Only the kind ``layer`` hangs on the training, and only ``siamese`` learns from labels."""
+    kind = recipe.runs[run].embeddings[embedding].kind
+    learnt_from = decided_labels(recipe, run) if kind == "siamese" else ()
+    return (*_READS.get(kind, _PIXELS), *learnt_from)
 
 
 def work(job: Job) -> Outcome:
@@ -44,6 +46,7 @@ def work(job: Job) -> Outcome:
         job.its_run,
         job.name,
         job.embedding_recipe,
+        job.decisions if job.embedding_recipe.kind == "siamese" else None,
         work=job.work,
         out=job.out,
         progress=job.progress,

@@ -238,11 +238,11 @@ class TestMistakes:
         ("change", "known"),
         [
             ("colour=red", "name, dataset, runs"),
-            ("dataset.path=x", "title, classes, positive, human_error, splits, label_noise, seed, "
-             "source"),
+            ("dataset.path=x", "title, classes, positive, human_error, splits, label_noise, "
+             "labels, seed, source"),
             ("dataset.splits.train=0.5", "val, test"),
             ("runs.a.lr=1", "model, image, optimizer, batch_size, epochs, early_stopping, plateau, "
-             "augmentation, class_weights, seed, embeddings, occlusion, issues"),
+             "augmentation, class_weights, labels, seed, embeddings, occlusion, issues"),
             ("runs.a.image.height=3", "size, channels"),
             ("runs.a.optimizer.lr=1", "name, learning_rate, momentum"),
             ("runs.a.early_stopping.monitor=loss", "patience, min_delta"),
@@ -260,8 +260,8 @@ class TestMistakes:
             ("runs.a.issues.head.method=x", "by, embedding, folds, neighbours, epochs, seed"),
             # A run may be named like a part of a run.
             ("runs.image.size=[8, 8]", "model, image, optimizer, batch_size, epochs, "
-             "early_stopping, plateau, augmentation, class_weights, seed, embeddings, occlusion, "
-             "issues"),
+             "early_stopping, plateau, augmentation, class_weights, labels, seed, embeddings, "
+             "occlusion, issues"),
         ],
     )  # fmt: skip
     def test_an_unknown_field_lists_those_there_are(
@@ -450,3 +450,20 @@ def test_an_encoder_must_be_a_run_that_has_one(minimal: Path) -> None:
     assert "Received: 'b'. There are: none" in line
     (line,) = mistakes(minimal, change.replace("network: study, ", ""))
     assert "encoder and target are for network: study" in line
+
+
+def test_decided_labels_must_come_from_somewhere(minimal: Path) -> None:
+    (line,) = mistakes(minimal, "runs.a.labels=decided")
+    assert line.startswith("runs.a.labels must be given while dataset.labels is given")
+    (line,) = mistakes(minimal, "dataset.labels=reviewd")
+    assert line.startswith("dataset.labels: must be given, reviewed, or the path of a .csv")
+    assert "Received: 'reviewd'" in line
+    (line,) = mistakes(minimal, "dataset.labels=[3]")
+    assert line.endswith("must be 'given' or 'reviewed'; or must be a path. Received: [3]")
+
+
+def test_a_run_is_trained_on_decided_labels_where_there_are_any(minimal: Path) -> None:
+    for chosen, by_default in (("given", "given"), ("reviewed", "decided"), ("a.csv", "decided")):
+        recipe = load_recipe(str(minimal), (f"dataset.labels={chosen}", "runs.b={labels: given}"))
+        assert (recipe.labels_of("a"), recipe.labels_of("b")) == (by_default, "given")
+        assert Recipe.model_validate(recipe.model_dump(mode="json")) == recipe

@@ -1,0 +1,147 @@
+"""Labels that reviewers decided: which decisions apply, what is trained on, accuracy by them.
+
+Decided labels replace given ones in train and val. Images that nobody could tell, and bad ones,
+leave both. The test split keeps every image and its given label, and figures by decided labels
+stand beside those by given ones: images taken out of the test after a look at a model's mistakes
+make that model better on paper alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from pipelines.methods.intervals import Rate, rate
+
+LEAVING = ("undecidable", "bad")
+"""Verdicts on images that leave train and val."""
+
+TRAINED_ON = ("train", "val")
+"""Splits in which decided labels count: train, and val because the best epoch is chosen on it."""
+
+
+@dataclass(frozen=True)
+class InUse:
+    """Labels to train on.
+
+    Attributes:
+        labels: int32 (n,) codes of all samples; on test those that are given.
+        keep: bool (n,), False where an image leaves train or val.
+        changed: bool (n,), whether the label is another than the given one.
+    """
+
+    labels: np.ndarray
+    keep: np.ndarray
+    changed: np.ndarray
+
+
+@dataclass(frozen=True)
+class ByDecided:
+    """Accuracy by decided labels; the given one counts where nothing is decided.
+
+    Attributes:
+        accuracy: On the images that are left.
+        images: How many images there are.
+        decided: On how many of them something is decided.
+        changed: How many of those left are judged by another label than the given one.
+        left_out: How many are left out: undecidable, or bad.
+    """
+
+    accuracy: Rate
+    images: int
+    decided: int
+    changed: int
+    left_out: int
+
+
+def applicable(table: pd.DataFrame, samples: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The decisions that apply to the samples as they are.
+
+    Args:
+        table: Decisions with ``sample_id``, ``given``, ``decided`` and ``verdict``.
+        samples: Samples with ``sample_id`` and ``label``.
+
+    Returns:
+        The decisions on images that are there and bear the label that was judged, with the column
+        ``keep``; then how many others there are, by reason.
+    """
+    labels = samples.set_index("sample_id")["label"].astype("str")
+    now = table["sample_id"].map(labels)
+    gone = now.isna()
+    relabelled = ~gone & (now != table["given"])
+    kept = table.loc[~gone & ~relabelled, ["sample_id", "given", "decided", "verdict"]]
+    left_out = {
+        "image no longer in the workspace": int(gone.sum()),
+        "given label changed since the verdict": int(relabelled.sum()),
+    }
+    kept = kept.assign(keep=~kept["verdict"].isin(LEAVING)).reset_index(drop=True)
+    return kept, {why: count for why, count in left_out.items() if count}
+
+
+def in_use(samples: pd.DataFrame, decisions: pd.DataFrame | None) -> InUse:
+    """The labels that a training takes.
+
+    Args:
+        samples: Samples (n rows) with ``sample_id``, ``split`` and ``label``.
+        decisions: Those that apply, as ``Workspace.decisions`` gives them; None to take the labels
+            as they are given.
+    """
+    given = samples["label"].cat.codes.to_numpy(dtype=np.int32)
+    if decisions is None:
+        return InUse(given, np.ones(len(given), bool), np.zeros(len(given), bool))
+    decided, keep = _by_sample(samples, decisions)
+    counts = samples["split"].isin(TRAINED_ON).to_numpy()
+    labels = np.where(counts & (decided >= 0), decided, given).astype(np.int32)
+    return InUse(labels, keep | ~counts, labels != given)
+
+
+def emptied(samples: pd.DataFrame, used: InUse) -> list[str]:
+    """What decided labels leave without any image: classes of train, and the split val."""
+    classes = samples["label"].cat.categories
+    codes, split = samples["label"].cat.codes.to_numpy(), samples["split"].to_numpy(dtype=object)
+    train, val = split == "train", split == "val"
+
+    def found() -> Iterator[str]:
+        lost = np.setdiff1d(codes[train], used.labels[train & used.keep])
+        yield from (f"the class '{classes[code]}' of train" for code in lost)
+        if val.any() and not (val & used.keep).any():
+            yield "the split val"
+
+    return list(found())
+
+
+def accuracy(predictions: pd.DataFrame, decisions: pd.DataFrame) -> ByDecided | None:
+    """Accuracy by decided labels.
+
+    Args:
+        predictions: Of the images of one split, with ``sample_id``, ``label`` (the given one) and
+            ``predicted``.
+        decisions: Those that apply, as ``Workspace.decisions`` gives them.
+
+    Returns:
+        None where nothing is decided on any of the images.
+    """
+    decided, keep = _by_sample(predictions, decisions)
+    given = predictions["label"].cat.codes.to_numpy()
+    labels = np.where(decided >= 0, decided, given)
+    count = int(((decided >= 0) | ~keep).sum())
+    if not count:
+        return None
+    right = predictions["predicted"].cat.codes.to_numpy() == labels
+    return ByDecided(
+        accuracy=rate(int(right[keep].sum()), int(keep.sum())),
+        images=len(labels),
+        decided=count,
+        changed=int((labels != given)[keep].sum()),
+        left_out=int((~keep).sum()),
+    )
+
+
+def _by_sample(of: pd.DataFrame, decisions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Decided class (n,), -1 where there is none, and whether to keep each of some images."""
+    found = decisions.set_index("sample_id").reindex(of["sample_id"])
+    keep = found["keep"].astype("boolean").fillna(True).to_numpy(dtype=bool)
+    return found["decided"].cat.codes.to_numpy(dtype=np.int32), keep
