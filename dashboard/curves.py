@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cache import Run
-from dashboard import data
+from dashboard import data, decided
 from dashboard.widgets import figures, number
 from dashboard.widgets.colours import SPLIT_DASHES
 from dashboard.widgets.messages import plain
@@ -117,7 +117,7 @@ def epoch_figure(
 
 
 def standings(runs: Sequence[Run], ideal: float) -> list[Standing]:
-    """Gaps of the runs that have predictions on train and on val.
+    """Gaps of the runs that have predictions on train and on val, by the labels they learnt.
 
     Args:
         runs: The runs to compare.
@@ -125,7 +125,7 @@ def standings(runs: Sequence[Run], ideal: float) -> list[Standing]:
     """
     found = []
     for run in runs:
-        train, val = data.accuracy(run, "train"), data.accuracy(run, "val")
+        train, val = decided.in_training(run, "train"), decided.in_training(run, "val")
         if train is not None and val is not None:
             found.append(Standing(run.name, train, val, gaps(train, val, ideal)))
     return found

@@ -9,10 +9,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cache import Run, StageState, Workspace
-from dashboard import data
+from dashboard import data, decided
 from dashboard.widgets import figures, number
 from dashboard.widgets.colours import SPLIT_COLOURS
 from dashboard.widgets.messages import plain
+from pipelines.methods.decided_labels import ByDecided
 from pipelines.methods.intervals import Rate
 
 COMPLETE = "complete"
@@ -32,6 +33,7 @@ class RunSummary:
         parameters: How many weights, if it is trained.
         seconds: Of training, if it is trained.
         bytes: Of the model on disk, if it is trained.
+        by_decided: Accuracy on test by decided labels, where something is decided there.
     """
 
     workspace: Workspace
@@ -42,6 +44,7 @@ class RunSummary:
     parameters: int | None
     seconds: float | None
     bytes: int | None
+    by_decided: ByDecided | None
 
     @property
     def label(self) -> str:
@@ -99,8 +102,12 @@ def finding(runs: Sequence[RunSummary], workspaces: int) -> str:
 
 
 def table(runs: Sequence[RunSummary]) -> pd.DataFrame:
-    """The sortable table of runs: numbers stay numbers, rates in percent."""
+    """The sortable table of runs: numbers stay numbers, rates in percent.
+
+    ``decided`` and its interval are there where any run has a figure by decided labels.
+    """
     rows = []
+    any_decided = any(run.by_decided is not None for run in runs)
     for run in runs:
         row: dict[str, object] = {
             "workspace": run.workspace.name,
@@ -109,8 +116,10 @@ def table(runs: Sequence[RunSummary]) -> pd.DataFrame:
             "state": run.state,
             "model": run.model,
         }
-        for split in ("val", "test"):
-            rate = run.accuracies.get(split)
+        rates = {split: run.accuracies.get(split) for split in ("val", "test")}
+        if any_decided:
+            rates["decided"] = None if run.by_decided is None else run.by_decided.accuracy
+        for split, rate in rates.items():
             row[split] = None if rate is None else 100 * rate.value
             row[f"{split}_interval"] = (
                 None if rate is None else f"{number.interval(rate.low, rate.high)} of {rate.n:,}"
@@ -157,6 +166,7 @@ def _summary(run: Run, states: list[StageState]) -> RunSummary:
         parameters=document["parameters"]["total"] if document else None,
         seconds=document["seconds"] if document else None,
         bytes=document["bytes"] if document else None,
+        by_decided=decided.accuracy(run, "test"),
     )
 
 

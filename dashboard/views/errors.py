@@ -11,6 +11,7 @@ import streamlit as st
 from dashboard import (
     confusions,
     data,
+    decided,
     embedding_data,
     evidence,
     export,
@@ -69,6 +70,9 @@ def show_headline() -> None:
     everything = mistakes.tally(answers, split)
     finding(confusions.finding(everything, classes, split, positive=positive, clean=clean))
     st.markdown(confusions.summary(matrix, classes, positive, macro_f1(matrix)))
+    by_decided = decided.accuracy(run, split)
+    if by_decided is not None:
+        st.caption(decided.sentence(by_decided, split))
 
 
 def show_matrix() -> None:

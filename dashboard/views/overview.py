@@ -82,6 +82,16 @@ def show_table() -> None:
             "test_interval": st.column_config.TextColumn(
                 "95 % interval", help="Wilson interval, in percent, and of how many images."
             ),
+            "decided": st.column_config.NumberColumn(
+                "Test by decided labels, %",
+                format="%.1f",
+                help="By the labels that reviewers decided, and by the given one where nothing is "
+                "decided; undecidable and bad images are left out. Test and Val are by given "
+                "labels, on every image.",
+            ),
+            "decided_interval": st.column_config.TextColumn(
+                "95 % interval", help="Wilson interval, in percent, and of how many images."
+            ),
             "parameters": st.column_config.NumberColumn("Parameters", format="localized"),
             "seconds": st.column_config.NumberColumn(
                 "Trained, s", format="%.0f", width="small", help="Wall time of all epochs."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from cache import Run
-from dashboard import curves, data, selection
+from dashboard import curves, data, decided, selection
 from dashboard.compared import COMPARED
 from dashboard.widgets import figures, number
 from dashboard.widgets.colours import run_colours
@@ -174,8 +174,12 @@ with st.container():
                 else "Avoidable bias: no errors minus train, since no human error is given. "
             )
             + "Variance: train minus val. In percentage points, with 95 % intervals (Newcombe), "
-            "of the best weights."
+            "of the best weights." + decided.learnt_by(runs)
         )
+    for run in runs:
+        by_decided = decided.accuracy(run, "test")
+        if by_decided is not None:
+            st.caption(f"{plain(run.name)}. {decided.sentence(by_decided, 'test')}")
     without = [run.name for run in runs if run.name not in {each.run for each in found}]
     if without:
         notice(
@@ -196,6 +200,7 @@ with st.container():
         st.caption(
             "Exact McNemar test on the images that only one of the two has right. Small p-values "
             "among many comparisons are expected; test images play no part here."
+            + (" By given labels, whatever the runs learnt." if decided.learnt_by(runs) else "")
         )
 
 st.header("Settings side by side", anchor=False)

@@ -1,0 +1,93 @@
+"""Figures by decided labels in the dashboard: apart from all others, and only where there are."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from cache import Workspace
+from cache.artefact import Manifest, staging, write_json
+from cache.store import DOCUMENT
+from cache.tables import write_table
+from dashboard import curves, data, decided
+
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def shapes(cache_folder: Path, written: Path) -> Workspace:
+    """Of ``shapes``, one test image has another label and one is bad; so have two of val. The run
+    ``wide`` has learnt that."""
+    folder = cache_folder / "shapes"
+    shutil.copytree(written / "shapes", folder)
+    document = json.loads((folder / DOCUMENT).read_text())
+    document["recipe"]["dataset"]["labels"] = "reviewed"
+    write_json(folder / DOCUMENT, document)
+    workspace = Workspace("shapes", folder)
+    samples, rows = workspace.samples(), []
+    for split in ("val", "test"):
+        first, second = samples[samples["split"] == split].head(2).to_dict("records")
+        other = next(name for name in workspace.dataset.classes if name != first["label"])
+        rows += [
+            (first["sample_id"], first["label"], other, "wrong", True),
+            (second["sample_id"], second["label"], None, "bad", False),
+        ]
+    table = pd.DataFrame(rows, columns=["sample_id", "given", "decided", "verdict", "keep"])
+    with staging(workspace.artefact("decisions").folder) as place:
+        path = place.folder / "decisions.parquet"
+        write_table(table, path, "decisions", workspace.dataset.classes)
+        place.commit(Manifest("decisions", "f", "f", 1, {}, {}, 4, 0.1, {}, "2026-01-01"))
+    of_wide = workspace.run("wide").artefact("train").folder / "run.json"
+    told = json.loads(of_wide.read_text()) | {"labels": {"trained_on": "decided"}}
+    of_wide.write_text(json.dumps(told))
+    return workspace
+
+
+def test_the_errors_page_says_it_apart_with_its_n(shapes: Workspace, open_page: Open) -> None:
+    at = open_page("errors", workspace="shapes", run="plain")
+    assert not at.exception
+    (told,) = [each.value for each in at.caption if each.value.startswith("By decided labels")]
+    found = decided.accuracy(shapes.run("plain"), "test")
+    assert found is not None
+    assert f"{found.accuracy.count} of 29" in told
+    assert "2 of 30 images: 1 judged by another label, 1 undecidable or bad and left out" in told
+    assert any("of 30; 95" in each.value for each in at.markdown)
+
+
+def test_the_overview_has_a_column_of_its_own(
+    shapes: Workspace, written: Path, open_page: Open
+) -> None:
+    shutil.copytree(written / "stamps", shapes.folder.with_name("stamps"))
+    table = open_page().dataframe[0].value.set_index("run")
+    assert table["test_interval"].str.endswith("of 30").all()
+    assert table.loc[["plain", "wide"], "decided_interval"].str.endswith("of 29").all()
+    assert pd.isna(table.loc["hits", "decided"])
+
+
+def test_a_run_is_judged_on_train_and_val_by_the_labels_that_it_learnt(
+    shapes: Workspace, open_page: Open
+) -> None:
+    plain, wide = curves.standings([shapes.run("plain"), shapes.run("wide")], 1.0)
+    assert (plain.val.n, wide.val.n) == (30, 29)
+    assert wide.train == data.accuracy(shapes.run("wide"), "train")
+    at = open_page("training", workspace="shapes")
+    assert not at.exception
+    told = " ".join(each.value for each in at.caption)
+    assert "By the decided labels that it learnt: wide." in told
+    assert "plain. By decided labels: accuracy" in told and "wide. By decided labels" in told
+
+
+def test_where_labels_are_taken_as_given_nothing_is_said(
+    workspaces: dict[str, Workspace], open_page: Open
+) -> None:
+    assert decided.accuracy(workspaces["shapes"].run("plain"), "test") is None
+    assert "decided" not in open_page().dataframe[0].value
+    for page in ("errors", "training"):
+        at = open_page(page, workspace="shapes")
+        assert not any("decided" in each.value for each in at.caption)
