@@ -31,7 +31,7 @@ SEARCHES: dict[str, dict[str, Any]] = {
 METHODS = ("suspicion", "cleanlab", "neighbours", "threshold_rule")
 
 
-class _Told:
+class Told:
     """Tells on stderr what has been made."""
 
     def start(self, step: Step) -> None:
@@ -67,7 +67,7 @@ def recovered(root: Path, share: float, seed: int) -> dict[str, dict[str, Any]]:
     )
     for stage in STAGES:
         workspace = run_recipe(
-            recipe, _Told(), command="", reference="digits", only=stage, root=root
+            recipe, Told(), command="", reference="digits", only=stage, root=root
         )
     found = label_issues(workspace.run(RUN))
     return {name: each.document("issues") for name, each in zip(SEARCHES, found, strict=True)}
