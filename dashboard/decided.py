@@ -56,7 +56,7 @@ def sentence(found: ByDecided, split: str) -> str:
         f"By decided labels: accuracy {number.rate(found.accuracy)} of {split}. Decided on "
         f"{found.decided:,} of {number.plural(found.images, 'image')}: {found.changed:,} judged by "
         f"another label, {found.left_out:,} undecidable or bad and left out here; the others by "
-        "their given label. All other figures are by given labels."
+        "their given label."
     )
 
 

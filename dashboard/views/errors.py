@@ -72,7 +72,9 @@ def show_headline() -> None:
     st.markdown(confusions.summary(matrix, classes, positive, macro_f1(matrix)))
     by_decided = decided.accuracy(run, split)
     if by_decided is not None:
-        st.caption(decided.sentence(by_decided, split))
+        st.caption(
+            f"{decided.sentence(by_decided, split)} All other figures here are by given labels."
+        )
 
 
 def show_matrix() -> None:

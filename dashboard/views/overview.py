@@ -83,7 +83,7 @@ def show_table() -> None:
                 "95 % interval", help="Wilson interval, in percent, and of how many images."
             ),
             "decided": st.column_config.NumberColumn(
-                "Test by decided labels, %",
+                "Test, decided, %",
                 format="%.1f",
                 help="By the labels that reviewers decided, and by the given one where nothing is "
                 "decided; undecidable and bad images are left out. Test and Val are by given "
