@@ -22,7 +22,7 @@ from dashboard import data, embedding_data, selection
 from dashboard.points import PROJECTIONS, open_map
 from dashboard.widgets import number
 from dashboard.widgets.messages import plain
-from dashboard.widgets.scatter import Outline, inside, read_outline
+from dashboard.widgets.scatter import Outline, inside, parse_outline, write_outline
 
 PICKED: Final = "picked"
 
@@ -32,7 +32,7 @@ MOST_IN_URL: Final = 100
 MOST_CHARACTERS: Final = 6_000
 """Longest text of a choice that goes into the URL."""
 
-_BETWEEN, _WITHIN, _NUMBERS = "~", ".", "_"
+_BETWEEN, _WITHIN = "~", "."
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def write(choice: Choice) -> str | None:
     """A choice as text for the URL, or None where it is too long."""
     if choice.kind == "samples" and len(choice.values) > MOST_IN_URL:
         return None
-    outlines = [_NUMBERS.join(str(v) for pair in each for v in pair) for each in choice.outlines]
+    outlines = [write_outline(each) for each in choice.outlines]
     parts = [choice.kind, choice.embedding, choice.part, _WITHIN.join([*choice.values, *outlines])]
     text = _BETWEEN.join(part.replace(_BETWEEN, " ") for part in parts)
     return text if len(text) <= MOST_CHARACTERS else None
@@ -189,18 +189,10 @@ def parse(text: str) -> Choice | None:
     if kind == "cluster" and part in ("hdbscan", "kmeans") and values and values[0].isdecimal():
         return Choice("cluster", embedding, part, values[:1])
     if kind == "outline" and part in PROJECTIONS:
-        outlines = [_outline(value) for value in values]
+        outlines = [parse_outline(value) for value in values]
         known = tuple(each for each in outlines if each is not None)
         return Choice("outline", embedding, part, outlines=known) if known else None
     return None
-
-
-def _outline(text: str) -> Outline | None:
-    try:
-        numbers = [int(value) for value in text.split(_NUMBERS)]
-    except ValueError:
-        return None
-    return read_outline([list(pair) for pair in zip(numbers[::2], numbers[1::2], strict=False)])
 
 
 def tally(table: pd.DataFrame, rows: np.ndarray) -> pd.Series:

@@ -5,7 +5,7 @@
     /points/<workspace>/<fingerprint>/<run>/<embedding>/<projection>
 
 The answer is binary: the length of a JSON head (uint32), the head, then the arrays that it
-announces, all little-endian; see ``_payload``. The fingerprint is of everything in it, so that
+announces, all little-endian; see ``payload``. The fingerprint is of everything in it, so that
 browsers may keep it for good, like the images of :mod:`dashboard.images`.
 """
 
@@ -19,7 +19,6 @@ from typing import Final
 from urllib.parse import quote
 
 import numpy as np
-import pandas as pd
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -173,35 +172,47 @@ def _answer(request: Request) -> Response:
             raise CacheError(
                 "This link belongs to an earlier state of the map. Reload the page it stands on."
             )
-        content = _payload(open_map(embedding, given["projection"]))
+        shown = open_map(embedding, given["projection"])
+        predicted = _predicted(embedding.run, workspace)
+        content = payload(workspace, shown.places, shown.drawn, predicted)
     except CacheError as error:
         return PlainTextResponse(str(error), 404, {"Cache-Control": "no-store"})
     return Response(content, media_type="application/octet-stream", headers=FOR_GOOD)
 
 
-def _payload(shown: Map) -> bytes:
-    """Head and arrays: places float32 (m, 2), labels uint16, predictions uint16 (65,535 for none),
-    splits uint8, density uint8 (d, d), and the ids, a line each."""
-    run, rows = shown.embedding.run, shown.drawn
-    workspace: Workspace = run.workspace
+def payload(
+    workspace: Workspace, places: np.ndarray, drawn: np.ndarray, predicted: np.ndarray
+) -> bytes:
+    """What the browser draws points from.
+
+    Args:
+        workspace: Whose samples they are.
+        places: float32 (n, 2) of all samples, from 0 to 1.
+        drawn: Positions (m,) of the samples that are drawn.
+        predicted: Code (n,) of the class that is predicted for each sample, -1 for none.
+
+    Returns:
+        Head and arrays: places float32 (m, 2), labels uint16, predictions uint16 (65,535 for
+        none), splits uint8, density uint8 (d, d), and the ids, a line each.
+    """
     path = workspace.artefact("samples").path("samples.parquet")
     columns = ["sample_id", "label", "split"]
-    samples = read_table(path, "samples", workspace.dataset.classes, columns).iloc[rows]
-    places = shown.places
+    samples = read_table(path, "samples", workspace.dataset.classes, columns).iloc[drawn]
+    whole = len(drawn) == len(places)
     head = {
         "n": len(places),
-        "drawn": len(rows),
+        "drawn": len(drawn),
         "size": [max(float(extent), 0.02) for extent in places.max(axis=0)],
         "classes": list(workspace.dataset.classes),
-        "density": 0 if shown.whole else DENSITY,
+        "density": 0 if whole else DENSITY,
     }
     encoded = json.dumps(head).encode("utf-8")
     arrays = [
-        places[rows].astype("<f4"),
+        places[drawn].astype("<f4"),
         samples["label"].cat.codes.to_numpy().astype("<u2"),
-        _predicted(run, samples["sample_id"]).astype("<u2"),
+        predicted[drawn].astype("<u2"),
         samples["split"].cat.codes.to_numpy().astype(np.uint8),
-        np.empty(0, np.uint8) if shown.whole else density(places),
+        np.empty(0, np.uint8) if whole else density(places),
     ]
     return b"".join(
         [
@@ -213,8 +224,10 @@ def _payload(shown: Map) -> bytes:
     )
 
 
-def _predicted(run: Run, sample_ids: pd.Series) -> np.ndarray:
+def _predicted(run: Run, workspace: Workspace) -> np.ndarray:
     """Code of the predicted class of each sample, -1 where there is none."""
+    path = workspace.artefact("samples").path("samples.parquet")
+    sample_ids = read_table(path, "samples", columns=["sample_id"])["sample_id"]
     if not run.artefact("predictions").exists:
         return np.full(len(sample_ids), -1)
     known = run.predictions().set_index("sample_id")["predicted"]

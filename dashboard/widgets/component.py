@@ -16,14 +16,20 @@ from typing import Any
 import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
+Handler = Callable[[Mapping[str, Any]], object]
+"""Does what one kind of event asks for.
+
+It runs as a callback, which nothing breaks off, before the run that shows what came of it. The
+payload comes from a browser: check it before use.
+"""
+
 Step = Callable[[int], object]
 """Goes to the previous (-1) or to the next (+1) image of a list, if there is one.
 
-It runs as a callback, which nothing breaks off, and maybe twice before a run shows where it led:
-it starts from the image that is open, not from the one that was last drawn.
+It is called as a :data:`Handler` is, and maybe twice before a run shows where it led: it starts
+from the image that is open, not from the one that was last drawn.
 """
 
-_STEPS = {"previous": -1, "next": 1}
 _FOLDER = Path(__file__).parent
 
 
@@ -70,7 +76,7 @@ def mount(
     *,
     key: str,
     data: Mapping[str, Any],
-    step: Step | None = None,
+    handlers: Mapping[str, Handler] | None = None,
 ) -> None:
     """Shows a widget and ends its pending event, which so happens exactly once.
 
@@ -78,24 +84,36 @@ def mount(
         renderer: What :func:`define` returned.
         key: The widget's key, unique in the app.
         data: What the widget shows, as JSON-like values.
-        step: Called, before the run, where the widget asks for the previous or the next image;
-            such an event is never pending.
+        handlers: What to call for an event, by its ``action``; such an event is never pending.
     """
     heard = st.session_state.get(_heard_key(key), 0)
-    renderer(key=key, data={**data, "heard": heard}, on_event_change=lambda: _receive(key, step))
+    renderer(
+        key=key,
+        data={**data, "heard": heard},
+        on_event_change=lambda: _receive(key, handlers or {}),
+    )
     # Streamlit may break a run off while it mounts: an event ended before that would be lost.
     st.session_state.pop(_event_key(key), None)
 
 
-def _receive(key: str, step: Step | None) -> None:
+def stepping(step: Step | None) -> dict[str, Handler]:
+    """Handlers of a widget that walks through a list; none where there is nowhere to go."""
+    if step is None:
+        return {}
+    return {"previous": lambda _: step(-1), "next": lambda _: step(1)}
+
+
+def _receive(key: str, handlers: Mapping[str, Handler]) -> None:
     event = st.session_state[key].get("event")
     if not (isinstance(event, Mapping) and isinstance(event.get("n"), int)):
         return
     st.session_state[_heard_key(key)] = event["n"]
-    if event.get("action") not in _STEPS:
+    action = event.get("action")
+    handler = handlers.get(action) if isinstance(action, str) else None
+    if handler is None:
         st.session_state[_event_key(key)] = dict(event)
-    elif step is not None:
-        step(_STEPS[event["action"]])
+    else:
+        handler(event)
 
 
 def _event_key(key: str) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from plotly.colors import get_colorscale
 
 from dashboard.widgets.colours import DIVERGING, SEQUENTIAL
-from dashboard.widgets.component import Step, define, mount
+from dashboard.widgets.component import Step, define, mount, stepping
 
 Kind = Literal["probability", "difference", "relative"]
 
@@ -116,7 +116,7 @@ def occlusion_maps(
             "total": total,
             "revealed": revealed,
         },
-        step=step,
+        handlers=stepping(step),
     )
 
 

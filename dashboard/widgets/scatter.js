@@ -6,6 +6,7 @@ const MODES = {
 const UNITS = 10000; // of an outline: the longer side of the map
 const VERTICES = 200; // most of one outline
 const CLICK = 4; // pixels that a click may wander
+const AXES_ROOM = 44; // pixels for the scales of a square
 const REACH = 9; // pixels within which a pointer finds a point
 
 export default function (component) {
@@ -78,8 +79,12 @@ function createScatter(root, link) {
   function fitView() {
     if (!points) return;
     const [w, h] = points.size;
-    least = 0.94 * Math.min(stage.clientWidth / w, stage.clientHeight / h);
+    const room = data.axes ? AXES_ROOM : 0;
+    least = 0.94 * Math.min((stage.clientWidth - room) / w, (stage.clientHeight - room) / h);
     Object.assign(view, { x: w / 2, y: h / 2, scale: least });
+    // The scales stand to the left and below.
+    view.x -= room / 2 / least;
+    view.y -= room / 2 / least;
     redraw();
   }
 
@@ -139,6 +144,7 @@ function createScatter(root, link) {
     context.clearRect(0, 0, stage.clientWidth, stage.clientHeight);
     const looks = { text: css("--st-text-color"), back: css("--st-background-color") };
     Object.assign(looks, { accent: css("--accent"), font: css("--st-font") });
+    if (data.axes) drawAxes(context, data.axes, toScreen, { ...looks, quiet: css("--quiet") });
     if (outline?.length) drawOutline(context, outline, toScreen, looks);
     for (const mark of data.marks) drawMark(context, mark, toScreen, r, looks);
     if (hover < 0) return;

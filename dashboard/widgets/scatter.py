@@ -25,6 +25,7 @@ UNITS: Final = 10_000
 MOST_VERTICES: Final = 400
 
 _FARTHEST: Final = 100 * UNITS
+_NUMBERS: Final = "_"
 
 _render = define("scatter", "scatter_drawing", "scatter_parts")
 
@@ -155,6 +156,7 @@ def scatter(
     selected: Selected | None = None,
     marks: Sequence[Mark] = (),
     height: int = 520,
+    axes: tuple[str, str] | None = None,
 ) -> None:
     """Shows a map of points.
 
@@ -170,6 +172,8 @@ def scatter(
         selected: What is selected; the caller keeps it. None for no selection.
         marks: Places to point out.
         height: Of the map on screen, in pixels.
+        axes: What the sides of a unit square are, from left to right and from bottom to top, in
+            shares; None for a map, whose places mean nothing by themselves.
 
     Raises:
         ValueError: There is not one code for each drawn point.
@@ -209,6 +213,7 @@ def scatter(
             "marks": [{"x": mark.x, "y": mark.y, "name": mark.name} for mark in marks],
             "label": label,
             "height": height,
+            "axes": None if axes is None else list(axes),
         },
     )
 
@@ -225,6 +230,20 @@ def read_outline(given: object) -> Outline | None:
             return None
         vertices.append((pair[0], pair[1]))
     return tuple(vertices)
+
+
+def write_outline(outline: Outline) -> str:
+    """An outline as text for the URL."""
+    return _NUMBERS.join(str(value) for pair in outline for value in pair)
+
+
+def parse_outline(text: str) -> Outline | None:
+    """An outline from the URL, or None where the text means none."""
+    try:
+        numbers = [int(value) for value in text.split(_NUMBERS)]
+    except ValueError:
+        return None
+    return read_outline([list(pair) for pair in zip(numbers[::2], numbers[1::2], strict=False)])
 
 
 def inside(places: np.ndarray, outline: Outline) -> np.ndarray:

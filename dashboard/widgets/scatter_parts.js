@@ -98,6 +98,36 @@ function describePoint(points, i) {
   return rows;
 }
 
+/** Draws the frame of the unit square, its scales in percent, and what its sides are. */
+function drawAxes(context, [across, up], toScreen, looks) {
+  const [left, bottom] = toScreen(0, 0);
+  const [right, top] = toScreen(1, 1);
+  context.strokeStyle = context.fillStyle = looks.quiet;
+  context.lineWidth = 1;
+  context.strokeRect(left, top, right - left, bottom - top);
+  context.font = `12px ${looks.font}`;
+  context.textBaseline = "middle";
+  for (const share of [0, 0.25, 0.5, 0.75, 1]) {
+    const [x, y] = toScreen(share, share);
+    context.fillRect(x, bottom, 1, 5);
+    context.fillRect(left - 5, y, 5, 1);
+    context.textAlign = "center";
+    context.fillText(`${100 * share}`, x, bottom + 13);
+    context.textAlign = "right";
+    context.fillText(`${100 * share}`, left - 8, y);
+  }
+  context.fillStyle = looks.text;
+  context.textAlign = "center";
+  context.fillText(`${across}, %`, (left + right) / 2, bottom + 30);
+  context.save();
+  context.translate(left - 38, (top + bottom) / 2);
+  context.rotate(-Math.PI / 2);
+  context.fillText(`${up}, %`, 0, 0);
+  context.restore();
+  context.textAlign = "start";
+  context.textBaseline = "alphabetic";
+}
+
 /** Draws a closed outline, dashed and lightly filled. */
 function drawOutline(context, outline, toScreen, looks) {
   context.beginPath();

@@ -36,7 +36,12 @@ function createViewer(root, link) {
   const readout = make("span", { class: "readout", "aria-live": "polite" });
   const help = make("span", { class: "help" });
   const foot = make("div", { class: "foot" }, readout, help);
-  root.append(bar, stage, overlay.element, foot);
+  const verdicts = makeVerdicts(
+    link,
+    () => here && !queued && !closing && !link.waiting(),
+    (step) => move(step, false),
+  );
+  root.append(bar, stage, overlay.element, verdicts.element, foot);
   root.tabIndex = -1;
 
   const opener = deepActive();
@@ -48,6 +53,8 @@ function createViewer(root, link) {
   let dragging = false;
   let queued = 0; // steps to take once Python has answered
   let closing = false;
+  let wanted = null; // address of the picture to show
+  let here = false; // whether it is on screen
 
   function layout() {
     const room = { w: root.clientWidth, h: data.height };
@@ -236,8 +243,6 @@ function createViewer(root, link) {
   const watcher = new ResizeObserver(() => data && layout());
   watcher.observe(root);
 
-  let wanted = null;
-  let here = false; // whether the picture that is wanted is on screen
   async function show(src) {
     if (wanted === src) {
       if (here) showMap();
@@ -293,10 +298,11 @@ function createViewer(root, link) {
       clear.hidden = !update.picker;
       help.textContent =
         (update.picker ? "Drag a region or click a pixel; left" : "Left") +
-        " and right arrows change the image" +
+        ` and right arrows${update.verdicts ? ", p and n," : ""} change the image` +
         (update.closable ? ", Escape closes" : "");
       layout();
       show(update.src);
+      verdicts.update(update.verdicts);
       if (first && update.closable) {
         root.focus({ preventScroll: true });
         // It may have been opened from a tile far below.
@@ -306,6 +312,7 @@ function createViewer(root, link) {
     },
     destroy() {
       document.removeEventListener("keydown", onKey);
+      verdicts.destroy();
       watcher.disconnect();
       if (opener?.isConnected) opener.focus();
     },

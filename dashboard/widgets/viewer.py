@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dashboard.widgets.component import Step, define, mount, pending
+from dashboard.widgets.component import Handler, Step, define, mount, pending, stepping
 from dashboard.widgets.occlusion import PARTS, Panel, map_data
 
 Region = tuple[int, int, int, int]
@@ -17,7 +17,7 @@ Region = tuple[int, int, int, int]
 SMALL = 128
 """Longer side, in pixels, up to which an image is scaled without smoothing."""
 
-_render = define("viewer", *PARTS, "viewer_overlay")
+_render = define("viewer", *PARTS, "viewer_overlay", "viewer_verdicts")
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,35 @@ class Overlay:
 
 
 @dataclass(frozen=True)
+class Verdicts:
+    """The verdicts that a reviewer may give on a picture, each with a button and a key.
+
+    The widget sends what is given, and that the last one is to be taken back, to ``handlers`` with
+    a token of its own: sent again because no answer came, an event bears the same token.
+
+    Attributes:
+        sample_id: The image.
+        given: Its label.
+        suggested: The label that may be the right one.
+        labels: All classes, each with its key; none has one where they are too many.
+        handlers: For the actions ``verdict`` (``verdict``, ``decided``, ``sample_id``, ``given``,
+            ``note``, ``token``) and ``undo`` (``token``).
+        standing: What the reviewer has said of it: ``verdict``, ``decided``, ``note``.
+        disabled: Whether none can be given now.
+        undoable: Whether there is one to take back.
+    """
+
+    sample_id: str
+    given: str
+    suggested: str
+    labels: Mapping[str, str | None]
+    handlers: Mapping[str, Handler]
+    standing: Mapping[str, str | None] | None = None
+    disabled: bool = False
+    undoable: bool = False
+
+
+@dataclass(frozen=True)
 class ViewerEvent:
     """What came of a viewer in this run.
 
@@ -94,6 +123,7 @@ def viewer(
     listed: bool = True,
     overlay: Overlay | None = None,
     step: Step | None = None,
+    verdicts: Verdicts | None = None,
 ) -> ViewerEvent:
     """Shows one image of a list, scaled to fit; small images stay sharp.
 
@@ -115,6 +145,7 @@ def viewer(
         overlay: A map over the picture, read where the pointer is; its opacity is the user's and
             stays from image to image.
         step: Goes to the previous or the next image; None where the list has but one.
+        verdicts: What can be said of its label, if anything.
 
     Returns:
         What the user did. Where it asks to be closed, the caller does so at once: Streamlit may
@@ -147,8 +178,9 @@ def viewer(
             "closing": action == "close",
             "listed": listed,
             "overlay": _told(overlay),
+            "verdicts": _offered(verdicts),
         },
-        step=step,
+        handlers={**stepping(step), **({} if verdicts is None else verdicts.handlers)},
     )
     return ViewerEvent(
         closed=action == "close",
@@ -170,6 +202,20 @@ def _told(overlay: Overlay | None) -> dict[str, Any] | None:
         scale=overlay.scale,
     )
     return {**data, "says": overlay.says}
+
+
+def _offered(verdicts: Verdicts | None) -> dict[str, Any] | None:
+    if verdicts is None:
+        return None
+    return {
+        "sample_id": verdicts.sample_id,
+        "given": verdicts.given,
+        "suggested": verdicts.suggested,
+        "labels": [{"name": name, "key": key} for name, key in verdicts.labels.items()],
+        "standing": None if verdicts.standing is None else dict(verdicts.standing),
+        "disabled": verdicts.disabled,
+        "undoable": verdicts.undoable,
+    }
 
 
 def _apply(before: Region | None, event: Mapping[str, Any], picture: Picture) -> Region | None:
