@@ -7,14 +7,14 @@ reviewer's verdict shows at the next click.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
 
 from cache import Workspace, review_database, verdicts
 from cache.errors import VerdictError
-from cache.reviews import Review, Reviews, Verdict, cleaned_name, new_token
+from cache.reviews import UNDONE, Review, Reviews, Verdict, cleaned_name, new_token
 from dashboard import data
 
 REVIEWER = "reviewer"
@@ -22,6 +22,9 @@ REVIEWER = "reviewer"
 
 SETTING = "CENTAURO_REVIEWER"
 """Environment variable with the reviewer's name, for a dashboard that one person uses."""
+
+_OF = "/"
+"""Stands in a token between the event and what it was one verdict of."""
 
 
 def store() -> Reviews:
@@ -78,7 +81,8 @@ def add(
     sample_ids: Sequence[str],
     verdict: str,
     *,
-    decided: str | None = None,
+    decided: str | Mapping[str, str] | None = None,
+    seen: Mapping[str, str] | None = None,
     note: str = "",
     token: str | None = None,
 ) -> list[Review]:
@@ -90,13 +94,14 @@ def add(
         workspace: Where the images are.
         sample_ids: The images.
         verdict: A key of ``cache.reviews.VERDICTS``.
-        decided: With ``wrong`` alone: the class that they should have.
+        decided: With ``wrong`` alone: the class that they should have, or that of each by its id.
+        seen: The label that the reviewer saw on each image, by its id, where that is known.
         note: Anything the reviewer adds.
         token: Names this verdict: where the same event comes twice, it is stored once.
 
     Raises:
-        VerdictError: Nobody said who reviews, an image or the class is not there, or the verdict
-            makes no sense.
+        VerdictError: Nobody said who reviews, an image or the class is not there, an image bears
+            another label now than the reviewer saw, or the verdict makes no sense.
         ReviewsError: The database cannot be written to.
     """
     labels = data.samples(workspace).set_index("sample_id")["label"]
@@ -106,10 +111,19 @@ def add(
             f"The workspace '{workspace.name}' has no image '{unknown[0]}'. "
             "It was made anew meanwhile: open the image again."
         )
-    if decided is not None and decided not in workspace.dataset.classes:
+    for sample_id, label in (seen or {}).items():
+        if labels[sample_id] != label:
+            raise VerdictError(
+                f"The image '{sample_id}' bore the label '{label}' when it was shown, and bears "
+                f"'{labels[sample_id]}' now: the workspace was made anew. Look at it again."
+            )
+    new = decided if isinstance(decided, Mapping) else dict.fromkeys(sample_ids, decided)
+    strange = {name for name in new.values() if name is not None} - set(workspace.dataset.classes)
+    if strange:
         raise VerdictError(
             f"A label must be decided to be a class of the workspace '{workspace.name}'. "
-            f"Received: '{decided}'. Choose one of {', '.join(workspace.dataset.classes[:20])}."
+            f"Received: '{min(strange)}'. "
+            f"Choose one of {', '.join(workspace.dataset.classes[:20])}."
         )
     name, token = _reviewer(), new_token() if token is None else token
     return store().add(
@@ -120,30 +134,43 @@ def add(
                 given=str(labels[sample_id]),
                 verdict=verdict,
                 reviewer=name,
-                decided=decided,
+                decided=new.get(sample_id),
                 note=note,
-                token=f"{token}/{sample_id}",
+                token=f"{token}{_OF}{sample_id}",
             )
             for sample_id in sample_ids
         )
     )
 
 
-def undo(workspace: Workspace, token: str | None = None) -> Review | None:
+def undo(workspace: Workspace, token: str | None = None) -> list[Review]:
     """Take the reviewer's latest verdict in a workspace back that was not taken back before.
+
+    Verdicts that were given at once are taken back together, one after the other.
 
     Args:
         workspace: Where.
-        token: Names this undoing: where the same event comes twice, one verdict is taken back.
+        token: Names this undoing: where the same event comes twice, the same is taken back.
 
     Returns:
-        The verdict that was taken back; None where there is none left.
+        The verdicts that were taken back, the latest first; none where there is none left.
 
     Raises:
         VerdictError: Nobody said who reviews.
         ReviewsError: The database cannot be written to.
     """
-    return store().undo(workspace.name, _reviewer(), token)
+    name, token = _reviewer(), new_token() if token is None else token
+    back: list[Review] = []
+    while last := store().undo(workspace.name, name, f"{token}{_OF}{len(back)}"):
+        back.append(last)
+        rows = store().rows(workspace.name)
+        event = f"{last.token.partition(_OF)[0]}{_OF}"
+        stands = ~rows["id"].isin(rows["undoes"].dropna()) & (rows["verdict"] != UNDONE)
+        left = stands & (rows["reviewer"] == name) & rows["token"].str.startswith(event)
+        again = rows["token"] == f"{token}{_OF}{len(back)}"
+        if not (left.any() or again.any()):
+            break
+    return back
 
 
 def standing(workspace: Workspace) -> pd.DataFrame:

@@ -29,7 +29,7 @@ def page() -> None:
             reviews.add(workspace, [first, second], "right")
         if st.button("undo"):
             undone = reviews.undo(workspace)
-            st.text(f"undone {undone and undone.sample_id}")
+            st.text(f"undone {[each.sample_id for each in undone]}")
         st.text(f"{len(reviews.standing(workspace))} stand, pace {reviews.pace(workspace)}")
 
 
@@ -87,14 +87,14 @@ class TestPage:
         at.button[1].click().run()
         assert texts(at) == [
             "by Zo\u00eb Ann",
-            f"undone {ids(shapes)[1]}",
-            "1 stand, pace None",
+            f"undone {ids(shapes, 2)[::-1]}",
+            "0 stand, pace None",
         ]
         assert reviews.REVIEWER not in at.query_params, "a copied link has no reviewer"
         # The next person finds the names there are.
         other = AppTest.from_function(page).run()
         assert other.selectbox(reviews.REVIEWER).options == ["Zo\u00eb Ann"]
-        assert texts(other) == ["by None", "1 stand, pace None"]
+        assert texts(other) == ["by None", "0 stand, pace None"]
 
     def test_a_setting_names_the_one_reviewer(self, shapes: Workspace, named: None) -> None:
         at = AppTest.from_function(page).run()
@@ -143,8 +143,32 @@ class TestStoring:
         for _ in range(2):
             reviews.add(shapes, ids(shapes), "bad", token="event 1")
         assert len(reviews.store().rows("shapes")) == 3
-        assert reviews.undo(shapes, "event 2") == reviews.undo(shapes, "event 2")
-        assert len(reviews.standing(shapes)) == 2
+
+    def test_what_was_given_at_once_is_taken_back_at_once(
+        self, shapes: Workspace, named: None
+    ) -> None:
+        first = ids(shapes, 5)
+        reviews.add(shapes, first[3:], "right")
+        reviews.add(shapes, first[:3], "bad")
+        back = reviews.undo(shapes, "event 2")
+        assert [each.sample_id for each in back] == first[2::-1]
+        assert reviews.undo(shapes, "event 2") == back, "the same event again"
+        assert sorted(reviews.standing(shapes)["sample_id"]) == first[3:]
+        reviews.undo(shapes)
+        assert reviews.undo(shapes) == []
+
+    def test_each_image_may_get_a_label_of_its_own(self, shapes: Workspace, named: None) -> None:
+        labels = data.samples(shapes).set_index("sample_id")["label"].astype("str").head(3)
+        classes = shapes.dataset.classes
+        decided = {
+            sample_id: classes[(classes.index(label) + 1) % 3]
+            for sample_id, label in labels.items()
+        }
+        reviews.add(shapes, list(decided), "wrong", decided=decided, seen=labels.to_dict())
+        stands = reviews.standing(shapes).set_index("sample_id")["decided"]
+        assert stands.to_dict() == decided
+        with pytest.raises(VerdictError, match=r"bore the label 'wolf' when it was shown"):
+            reviews.add(shapes, ids(shapes, 1), "right", seen={ids(shapes)[0]: "wolf"})
 
     def test_an_unknown_image_or_class_is_refused(self, shapes: Workspace, named: None) -> None:
         with pytest.raises(VerdictError, match=r"no image 'of-old'.*open the image again"):
