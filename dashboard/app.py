@@ -10,7 +10,7 @@ import streamlit as st
 # Streamlit puts only this file's folder on the path; the packages stand one above it.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from dashboard import images, points
+from dashboard import images, points, triage
 
-routes = [*images.routes(), *points.routes()]
+routes = [*images.routes(), *points.routes(), *triage.routes()]
 app = st.App(Path(__file__).resolve().parent / "navigation.py", routes=routes)

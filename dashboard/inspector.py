@@ -10,7 +10,7 @@ import streamlit as st
 from pandas.io.formats.style import Styler
 
 from cache import Run, Workspace
-from dashboard import data, embedding_data, overlay, selection
+from dashboard import data, embedding_data, overlay, review_ways, selection
 from dashboard.conditions import label as column_label
 from dashboard.filters import View
 from dashboard.images import image_url, pixels
@@ -234,6 +234,7 @@ def _show_ways(workspace: Workspace, sample: pd.Series) -> None:
             args=("occlusion",),
             kwargs={"image": str(sample["sample_id"])},
         )
+        review_ways.review_button(run, str(sample["sample_id"]), "dataset_to_labels", "secondary")
         st.button(
             "How the run learnt",
             icon=":material/show_chart:",

@@ -15,7 +15,7 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.errors import StreamlitAPIException
 
 from cache import Dataset, Run
-from dashboard import overlay, selection
+from dashboard import overlay, review_ways, selection
 from dashboard.images import image_url, pixels
 from dashboard.widgets import figures, number
 from dashboard.widgets.colours import class_colours, verdict
@@ -41,8 +41,10 @@ def leave() -> None:
     The dialog cannot go itself: it reruns without the sidebar, and the URL would lose what is
     selected there.
     """
-    to, sample_id = st.session_state.pop(LEAVING, (None, None))
-    if to is not None:
+    to, sample_id, judging = st.session_state.pop(LEAVING, (None, None, None))
+    if to == "labels":
+        review_ways.review(judging, sample_id)
+    elif to is not None:
         selection.go(to, image=sample_id)
 
 
@@ -191,9 +193,13 @@ def _facts(images: Images, row: int) -> None:
         )
         maps = st.button("Occlusion maps", icon=":material/center_focus_strong:")
         there = st.button("Show on the dataset page", icon=":material/photo_library:")
-    if similar or maps or there:
+        judging = review_ways.judging(images.run)
+        label = st.button(
+            "Review its label", icon=":material/fact_check:", disabled=judging is None
+        )
+    if similar or maps or there or label:
         page = "similarity" if similar else "occlusion" if maps else "dataset"
-        st.session_state[LEAVING] = (page, sample["sample_id"])
+        st.session_state[LEAVING] = ("labels" if label else page, sample["sample_id"], judging)
         st.rerun()
 
 
@@ -208,7 +214,7 @@ def _answer(dataset: Dataset, sample: pd.Series, run: str | None = None) -> None
     probabilities = sample[[f"p_{place}" for place in range(len(dataset.classes))]]
     values = probabilities.to_numpy(dtype=np.float64)
     st.plotly_chart(
-        probability_figure(values, dataset.classes, sample["label"]),
+        probability_figure(values, dataset.classes, {sample["label"]: "true"}),
         config=figures.CONFIG,
         key=f"errors_probabilities_{run}",
         alt=f"The {min(BARS, len(values))} most probable classes of this image",
@@ -218,19 +224,21 @@ def _answer(dataset: Dataset, sample: pd.Series, run: str | None = None) -> None
         st.caption(f"The true class stands at place {rank} of {len(values)}.")
 
 
-def probability_figure(values: np.ndarray, classes: Sequence[str], true: str) -> go.Figure:
-    """The most probable classes as bars, and the true one where it is not among them.
+def probability_figure(
+    values: np.ndarray, classes: Sequence[str], marked: Mapping[str, str]
+) -> go.Figure:
+    """The most probable classes as bars, and those that are marked where they are not among them.
 
     Args:
         values: Probability of each class, shape (classes,).
         classes: Their names.
-        true: The true class, which is named so.
+        marked: Classes with a word that stands behind their name: ``true``.
     """
     places = np.argsort(-values, kind="stable")[:BARS].tolist()
-    if classes.index(true) not in places:
-        places.append(classes.index(true))
+    places += [at for name in marked if (at := classes.index(name)) not in places]
     colours = class_colours(classes)
-    names = [f"{classes[at]} (true)" if classes[at] == true else str(classes[at]) for at in places]
+    words = {name: f"{name} ({word})" for name, word in marked.items()}
+    names = [words.get(classes[at], str(classes[at])) for at in places]
     figure = go.Figure(
         go.Bar(
             x=values[places].tolist(),

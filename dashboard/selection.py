@@ -17,6 +17,7 @@ import streamlit as st
 from cache import Run, Workspace, open_workspace
 from cache.embeddings import Embedding, embeddings, open_embedding
 from cache.errors import CacheError
+from cache.issues import LabelIssues, label_issues, open_label_issues
 from dashboard import data
 from dashboard.widgets.messages import notice
 
@@ -25,6 +26,7 @@ RUN = "run"
 SPLIT = "split"
 IMAGE = "image"
 EMBEDDING = "embedding"
+ISSUES = "issues"
 
 PAGES = {
     "overview": "views/overview.py",
@@ -32,6 +34,7 @@ PAGES = {
     "training": "views/training.py",
     "errors": "views/errors.py",
     "compare": "views/compare.py",
+    "labels": "views/labels.py",
     "embeddings": "views/embeddings.py",
     "similarity": "views/similarity.py",
     "retrieval": "views/retrieval.py",
@@ -80,6 +83,13 @@ def pages() -> dict[str, st.Page]:
             icon=":material/compare_arrows:",
             url_path="compare",
             help="Runs on the same images: paired differences, and what only one gets right.",
+        ),
+        "labels": st.Page(
+            PAGES["labels"],
+            title="Labels",
+            icon=":material/fact_check:",
+            url_path="labels",
+            help="Labels that may be wrong: look at them, decide on them, together with others.",
         ),
         "embeddings": st.Page(
             PAGES["embeddings"],
@@ -191,6 +201,31 @@ def choose_embedding(chosen: Run) -> Embedding:
     with st.container(width=230):
         _selector("Embedding", EMBEDDING, names)
     return open_embedding(chosen, _selected(EMBEDDING) or names[0])
+
+
+def choose_issues(chosen: Run) -> LabelIssues:
+    """Draw the selector of the label issues; ends the page where the run has none.
+
+    Args:
+        chosen: The run whose label issues there are to choose from.
+
+    Raises:
+        LabelIssuesNotFoundError: The URL names some that the run does not have.
+    """
+    names = [each.name for each in label_issues(chosen)]
+    if not names:
+        notice(
+            "No labels of this run were judged",
+            f"The recipe asks for no label issues of '{chosen.name}'. Add some under "
+            f"runs.{chosen.name}.issues, for instance 'head: {{embedding: pixels}}', where pixels "
+            "is an embedding of the run that never saw a label, then make them. Another run may "
+            "have some.",
+            command=chosen.workspace.command,
+        )
+        st.stop()
+    with st.container(width=200):
+        _selector("Label issues", ISSUES, names)
+    return open_label_issues(chosen, _selected(ISSUES) or names[0])
 
 
 def image() -> str | None:

@@ -20,6 +20,7 @@ from dashboard import (
     looks,
     occluding,
     occlusion_controls,
+    review_ways,
     selection,
     similar,
     study_map,
@@ -85,6 +86,7 @@ def facts(sample: pd.Series | None, clean: np.ndarray) -> None:
                 args=(page,),
                 kwargs={"image": sample["sample_id"], "state": state},
             )
+        review_ways.review_button(run, str(sample["sample_id"]), "occlusion_to_labels")
 
 
 def go_on(known: Explained, what: tuple[object, ...]) -> None:

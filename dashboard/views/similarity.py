@@ -15,6 +15,7 @@ from dashboard import (
     neighbourhoods,
     overlay,
     picked,
+    review_ways,
     selection,
     similar,
     uploads,
@@ -124,6 +125,7 @@ def show_sample() -> Laid:
             args=("dataset",),
             kwargs={"image": sample["sample_id"]},
         )
+        review_ways.review_button(run, str(sample["sample_id"]), "similarity_labels")
     return laid
 
 

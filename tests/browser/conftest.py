@@ -67,28 +67,9 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     processes: list[subprocess.Popen[bytes]] = []
 
     def start(script: Path, **environment: str) -> str:
-        port = free_port()
-        log = tmp_path_factory.mktemp("server") / "output.txt"
-        command = [sys.executable, "-m", "streamlit", "run", str(script)]
-        options: Mapping[str, object] = {
-            "server.address": "127.0.0.1",
-            "server.port": port,
-            "server.headless": "true",
-            "server.fileWatcherType": "none",
-            "browser.gatherUsageStats": "false",
-        }
-        with log.open("wb") as stream:
-            process = subprocess.Popen(
-                [*command, *(f"--{name}={value}" for name, value in options.items())],
-                cwd=PROJECT,
-                env={**os.environ, "PYTHONPATH": str(PROJECT), **environment},
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-            )
-        processes.append(process)
-        address = f"http://127.0.0.1:{port}"
-        wait_until_ready(process, address, log)
-        return address
+        port, folder = free_port(), tmp_path_factory.mktemp("server")
+        processes.append(launch(script, port, folder, **environment))
+        return f"http://127.0.0.1:{port}"
 
     yield start
     for process in processes:
@@ -132,6 +113,36 @@ def visit(chromium: BrowserContext) -> Iterator[Visit]:
         page.close()
     assert not errors, f"The browser's console shows errors: {errors}"
     assert not strangers, f"Requests left the machine: {strangers}"
+
+
+def launch(script: Path, port: int, folder: Path, **environment: str) -> subprocess.Popen[bytes]:
+    """Start a Streamlit server, and wait until it answers; whoever calls this ends it.
+
+    Args:
+        script: What it shows.
+        port: Of 127.0.0.1.
+        folder: Where what it prints is written to.
+        **environment: Variables beside those of this process.
+    """
+    command = [sys.executable, "-m", "streamlit", "run", str(script)]
+    options: Mapping[str, object] = {
+        "server.address": "127.0.0.1",
+        "server.port": port,
+        "server.headless": "true",
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": "false",
+    }
+    log = folder / "output.txt"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [*command, *(f"--{name}={value}" for name, value in options.items())],
+            cwd=PROJECT,
+            env={**os.environ, "PYTHONPATH": str(PROJECT), **environment},
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+        )
+    wait_until_ready(process, f"http://127.0.0.1:{port}", log)
+    return process
 
 
 def leaves(url: str) -> bool:

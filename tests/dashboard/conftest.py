@@ -28,7 +28,7 @@ from cache.tables import write_table
 from pipelines.methods import pixels
 from pipelines.methods.splits import leaked
 from pipelines.stages.predictions import prediction_table, split_metrics
-from tests.dashboard import embedding_artefacts
+from tests.dashboard import embedding_artefacts, issue_artefacts
 
 Fire = Callable[[AppTest, str, dict[str, Any]], AppTest]
 Shown = Callable[[AppTest, str], dict[str, Any]]
@@ -63,7 +63,7 @@ def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The workspaces of ``workspaces``, written once; each test gets a copy of its own."""
     folder = tmp_path_factory.mktemp("written")
-    make_workspace(folder, "shapes")
+    make_workspace(folder, "shapes", issues={"head": "autoencoder", "other": "pixels"})
     make_workspace(
         folder,
         "stamps",
@@ -147,6 +147,7 @@ def make_workspace(
     positive: str | None = None,
     rejected: int = 2,
     embeddings: Mapping[str, Mapping[str, Any]] | None = None,
+    issues: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> Workspace:
     """Write a workspace.
@@ -166,6 +167,7 @@ def make_workspace(
         rejected: How many inputs were rejected.
         embeddings: Those of the first run, as ``embedding_artefacts.EMBEDDINGS``, which is the
             default; the other runs have none.
+        issues: Label issues of the first run, by name: the embedding whose neighbours are asked.
         seed: Of everything random.
     """
     if runs is None:
@@ -178,7 +180,8 @@ def make_workspace(
     folder = root / name
     generator = np.random.default_rng(seed)
     first = next(iter(runs), None)
-    plan = _plan(list(runs), name, embeddings)
+    issues = issues or {}
+    plan = _plan(list(runs), name, embeddings, issues)
     write_json(
         folder / DOCUMENT,
         {
@@ -197,7 +200,10 @@ def make_workspace(
                             for each, of in embeddings.items()
                         }
                         if run == first
-                        else {}
+                        else {},
+                        "issues": {each: {"embedding": of} for each, of in issues.items()}
+                        if run == first
+                        else {},
                     }
                     for run, given in runs.items()
                 },
@@ -222,6 +228,8 @@ def make_workspace(
             _write_predictions(workspace, run, frame, probabilities, classes)
         for each, of in embeddings.items() if run == first else ():
             _write_embedding(workspace, run, each, of, frame, seed)
+        for each, asked in issues.items() if run == first else ():
+            issue_artefacts.make_issues(workspace, run, each, asked, frame, _write, seed)
     return workspace
 
 
@@ -234,7 +242,7 @@ def _write_embedding(
     seed: int,
 ) -> None:
     def write(stage: str, rows: int, fill: Callable[[Path], object]) -> None:
-        _write(workspace, run, stage, rows, fill, name)
+        _write(workspace, run, stage, rows, fill, f"embeddings/{name}")
 
     images = workspace.images()
     assert images is not None
@@ -242,14 +250,17 @@ def _write_embedding(
 
 
 def _plan(
-    runs: list[str], name: str, embeddings: Mapping[str, Mapping[str, Any]]
+    runs: list[str],
+    name: str,
+    embeddings: Mapping[str, Mapping[str, Any]],
+    issues: Mapping[str, str],
 ) -> list[dict[str, Any]]:
     def entry(
-        run: str | None, stage: str, *reads: tuple[str | None, str], embedding: str | None = None
+        run: str | None, stage: str, *reads: tuple[str | None, str], part: str | None = None
     ) -> dict[str, Any]:
         return {
             "run": run,
-            "part": None if embedding is None else f"embeddings/{embedding}",
+            "part": part,
             "stage": stage,
             "version": 1,
             "settings": fingerprint({"workspace": name, "stage": stage}),
@@ -264,9 +275,13 @@ def _plan(
         plan.append(entry(run, "predictions", samples, (run, "inputs"), (run, "train")))
     for each in embeddings if runs else ():
         for stage, reads in embedding_artefacts.READS.items():
-            made = entry(runs[0], stage, samples, embedding=each)
+            made = entry(runs[0], stage, samples, part=f"embeddings/{each}")
             made["inputs"] += [artefact_key(runs[0], read, f"embeddings/{each}") for read in reads]
             plan.append(made)
+    for each, of in issues.items():
+        made = entry(runs[0], "issues", samples, part=f"issues/{each}")
+        made["inputs"].append(artefact_key(runs[0], "neighbours", f"embeddings/{of}"))
+        plan.append(made)
     return plan
 
 
@@ -292,10 +307,9 @@ def _write(
     stage: str,
     rows: int,
     fill: Callable[[Path], object],
-    embedding: str | None = None,
+    part: str | None = None,
 ) -> None:
     """Write one artefact with the fingerprint that the plan expects."""
-    part = None if embedding is None else f"embeddings/{embedding}"
     wanted_entry = (run, part, stage)
     entry = next(
         each

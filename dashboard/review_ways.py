@@ -1,0 +1,112 @@
+"""The ways between the page Labels and the others: from any image to its label, and back."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import streamlit as st
+
+from cache import Run
+from cache.issues import label_issues
+from dashboard import embedding_data, picked, selection
+
+WORK: Final = "work"
+ONE, MANY, REVIEWERS = "one by one", "many at once", "reviewers"
+
+_OPENING: Final = "labels_opening"
+
+
+def judging(run: Run) -> str | None:
+    """Name of a run whose labels were judged, so that any image of it can be reviewed.
+
+    Args:
+        run: The one that is looked at; another of its workspace where that has no label issues.
+    """
+    for each in (run, *run.workspace.runs()):
+        if any(issues.artefact("issues").exists for issues in label_issues(each)):
+            return each.name
+    return None
+
+
+def review(run: str | None, sample_id: str) -> None:
+    """Go to the review of an image, be it suspected or not. Only for callbacks, as ``go``."""
+    selection.go("labels", run=run, image=sample_id, state={WORK: ONE})
+
+
+def open_soon(sample_id: str) -> None:
+    """Show an image large on the page Labels; ends the run, which has drawn its controls."""
+    st.session_state[_OPENING] = sample_id
+    st.rerun()
+
+
+def arrive() -> None:
+    """Open what :func:`open_soon` asked for; called before any control is drawn."""
+    sample_id = st.session_state.pop(_OPENING, None)
+    if sample_id is not None:
+        st.session_state[WORK] = ONE
+        selection.open_image(sample_id)
+
+
+def review_button(
+    run: Run, sample_id: str, key: str, type: Literal["secondary", "tertiary"] = "tertiary"
+) -> None:
+    """Draw the way from an image to the review of its label."""
+    there = judging(run)
+    st.button(
+        "Review its label",
+        key=key,
+        icon=":material/fact_check:",
+        type=type,
+        disabled=there is None,
+        help=None if there else "No run of this workspace has label issues.",
+        on_click=review,
+        args=(there, sample_id),
+    )
+
+
+def show_on_map(sample_ids: tuple[str, ...], said: str) -> None:
+    """Pick images on the map and go there. Only for callbacks."""
+    picked.pick_samples(sample_ids, said)
+    selection.go("embeddings")
+
+
+def show_ways(run: Run, sample_id: str, split: str) -> None:
+    """Draw the ways from the image that is reviewed to what else is known of it."""
+    predicted = run.artefact("predictions").exists
+    mapped = bool(embedding_data.made(run, "projection"))
+    with st.container(horizontal=True, gap="small"):
+        _way("Similar images", "similarity", sample_id, "image_search")
+        st.button(
+            "Among the errors",
+            key="labels_to_errors",
+            icon=":material/rule:",
+            type="tertiary",
+            disabled=not predicted,
+            on_click=selection.go,
+            args=("errors",),
+            kwargs={"image": sample_id, "state": {selection.SPLIT: split}},
+        )
+        st.button(
+            "On the map",
+            key="labels_to_embeddings",
+            icon=":material/scatter_plot:",
+            type="tertiary",
+            disabled=not mapped,
+            on_click=show_on_map,
+            args=((sample_id,), "an image whose label is reviewed"),
+        )
+        _way("Occlusion maps", "occlusion", sample_id, "center_focus_strong", not predicted)
+        _way("In the dataset", "dataset", sample_id, "photo_library")
+
+
+def _way(label: str, page: str, sample_id: str, icon: str, disabled: bool = False) -> None:
+    st.button(
+        label,
+        key=f"labels_to_{page}",
+        icon=f":material/{icon}:",
+        type="tertiary",
+        disabled=disabled,
+        on_click=selection.go,
+        args=(page,),
+        kwargs={"image": sample_id},
+    )

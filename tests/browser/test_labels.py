@@ -1,0 +1,149 @@
+"""The page Labels in a real browser: a review by keyboard alone, and a server that is killed."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from cache import Workspace
+from cache.issues import open_label_issues
+from cache.reviews import open_reviews
+from pipelines import labels
+from tests.browser.conftest import free_port, launch
+from tests.browser.test_errors import PATIENCE, PROJECT
+from tests.dashboard.conftest import make_workspace
+
+Start = Callable[[], subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    root = tmp_path / "workspaces"
+    monkeypatch.setenv("CENTAURO_CACHE", str(root))
+    monkeypatch.delenv("CENTAURO_REVIEWS", raising=False)
+    monkeypatch.delenv("CENTAURO_REVIEWER", raising=False)
+    return make_workspace(root, "shapes", issues={"head": "autoencoder"})
+
+
+@pytest.fixture
+def queue(workspace: Workspace) -> pd.DataFrame:
+    """The suspects in their order."""
+    judged = open_label_issues(workspace.run("plain"), "head").table()
+    return judged[judged["why"] != "none"].astype({"label": "str", "suggested": "str"})
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def start(workspace: Workspace, port: int, tmp_path: Path) -> Iterator[Start]:
+    """Start the dashboard, always on the same port."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def again() -> subprocess.Popen[bytes]:
+        started.append(launch(PROJECT / "dashboard" / "app.py", port, tmp_path))
+        return started[-1]
+
+    yield again
+    for process in started:
+        process.kill()
+        process.wait(15)
+
+
+@pytest.fixture
+def page(chromium: BrowserContext) -> Iterator[Page]:
+    """A page that may miss its server."""
+    opened = chromium.new_page()
+    opened.set_viewport_size({"width": 1440, "height": 900})
+    yield opened
+    opened.close()
+
+
+def stored() -> list[tuple[str, str, str | None, str]]:
+    """What stands: image, verdict, label and note, read by a connection of its own."""
+    with open_reviews() as reviews:
+        rows = reviews.latest("shapes")
+    decided = rows["decided"].astype(object).where(rows["decided"].notna(), None)
+    return list(zip(rows["sample_id"], rows["verdict"], decided, rows["note"], strict=True))
+
+
+def expect_place(page: Page, place: int, total: int) -> None:
+    """Wait until an image of the queue is on screen, and ready to be judged."""
+    viewer = page.get_by_role("group", name="The image whose label is reviewed")
+    expect(viewer.get_by_text(f"{place} of {total}", exact=True)).to_be_visible(timeout=PATIENCE)
+    expect(viewer.locator(".told")).to_have_text("", timeout=PATIENCE)
+    expect(viewer.locator(".picture img")).to_have_js_property("complete", True)
+    page.wait_for_timeout(150)
+
+
+def test_a_review_by_keyboard_alone_to_the_export_and_a_killed_server(
+    page: Page, start: Start, port: int, workspace: Workspace, queue: pd.DataFrame, tmp_path: Path
+) -> None:
+    server = start()
+    page.goto(f"http://127.0.0.1:{port}/labels?workspace=shapes")
+    ids, n = queue["sample_id"].tolist(), len(queue)
+    suggested, given = queue["suggested"].tolist(), queue["label"].tolist()
+    expect(page.get_by_text("Who reviews?")).to_be_visible(timeout=PATIENCE)
+    expect_place(page, 1, n)
+    page.keyboard.press("r")
+    page.get_by_role("combobox", name="Reviewer").focus()
+    # Letters of the name are no verdicts.
+    page.keyboard.type("Burr Bu")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Who reviews?")).to_be_hidden(timeout=PATIENCE)
+    assert stored() == [], "nobody had said who reviews, and a name is no verdict"
+    page.keyboard.press("Tab")
+
+    for place, key in enumerate("rwub", start=2):
+        page.keyboard.press(key)
+        expect_place(page, place, n)
+    wanted: list[tuple[str, str, str | None, str]] = [
+        (ids[0], "right", None, ""),
+        (ids[1], "wrong", suggested[1], ""),
+        (ids[2], "undecidable", None, ""),
+        (ids[3], "bad", None, ""),
+    ]
+    assert stored() == wanted
+    page.keyboard.press("z")
+    expect(page.get_by_text(f"Took back “bad” on {ids[3]}")).to_be_visible(timeout=PATIENCE)
+    expect_place(page, 4, n)
+    assert stored() == wanted[:3]
+
+    # To the next one and back without a verdict, then another label with a note.
+    page.keyboard.press("n")
+    expect_place(page, 5, n)
+    page.keyboard.press("p")
+    expect_place(page, 4, n)
+    page.keyboard.press("t")
+    page.keyboard.type("burnt zoo")
+    page.keyboard.press("Escape")
+    names = list(workspace.dataset.classes)
+    other = next(name for name in names if name not in (given[3], suggested[3]))
+    page.keyboard.press(str(names.index(other) + 1))
+    expect_place(page, 5, n)
+    wanted[3] = (ids[3], "wrong", other, "burnt zoo")
+    assert stored() == wanted
+
+    # The next image shows, so the verdict is on disk: whatever happens to the server now.
+    page.keyboard.press("b")
+    expect_place(page, 6, n)
+    server.kill()
+    server.wait(15)
+    wanted.append((ids[4], "bad", None, ""))
+    with open_reviews() as reviews:
+        made = labels.export(workspace, reviews, tmp_path / "out")
+    table = labels.read(made.csv, workspace.dataset.classes).set_index("sample_id")
+    for sample_id, verdict, _, note in wanted:
+        assert table.loc[sample_id, "verdict"] == verdict
+        assert table.loc[sample_id, "note"] == note
+        assert table.loc[sample_id, "reviewers"] == "Burr Bu"
+    assert len(table) == len(wanted)
+    decided = [given[0], suggested[1], None, other, None]
+    assert [None if pd.isna(each) else each for each in table.loc[ids[:5], "decided"]] == decided
