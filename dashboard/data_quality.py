@@ -9,7 +9,7 @@ import streamlit as st
 
 from cache import Workspace
 from cache.issues import LabelIssues
-from dashboard import data, embedding_data, selection
+from dashboard import data, embedding_data, review_ways, selection
 from dashboard.conditions import label as column_label
 from dashboard.images import thumbnail_url
 from dashboard.widgets import number
@@ -40,11 +40,12 @@ _FIGURES: Final = {
 }
 
 
-def show(issues: LabelIssues) -> None:
+def show(issues: LabelIssues, view: str) -> None:
     """Draw everything that the stage ``quality`` found.
 
     Args:
         issues: The label issues that it stands beside.
+        view: What of the images is shown.
     """
     workspace, artefact = issues.run.workspace, issues.artefact("quality")
     if not artefact.exists:
@@ -59,8 +60,8 @@ def show(issues: LabelIssues) -> None:
         data.check_inputs(artefact, workspace, f"The data quality beside '{issues.name}'")
         document = issues.document("quality")
         st.markdown(finding(document))
-        _show_pairs(issues)
-        _show_odd(issues, document)
+        _show_pairs(issues, view)
+        _show_odd(issues, document, view)
         _show_slices(document)
 
 
@@ -106,7 +107,7 @@ def slice_table(slices: list[dict[str, Any]]) -> pd.DataFrame:
     )
 
 
-def _show_pairs(issues: LabelIssues) -> None:
+def _show_pairs(issues: LabelIssues, view: str) -> None:
     pairs = issues.duplicates()
     st.subheader("Duplicates", anchor=False)
     if pairs.empty:
@@ -130,10 +131,10 @@ def _show_pairs(issues: LabelIssues) -> None:
                 "note": ["", ""],
             }
         )
-        _gallery(issues, rows, f"pair_{place}", "Two images that are the same, or nearly")
+        _gallery(issues, view, rows, f"pair_{place}", "Two images that are the same, or nearly")
 
 
-def _show_odd(issues: LabelIssues, document: dict[str, Any]) -> None:
+def _show_odd(issues: LabelIssues, document: dict[str, Any], view: str) -> None:
     st.subheader("Images out of the ordinary", anchor=False)
     counts = {name: sum(document["odd"][name].values()) for name in ODDITIES}
     there = [name for name in ODDITIES if counts[name]]
@@ -162,7 +163,7 @@ def _show_odd(issues: LabelIssues, document: dict[str, Any]) -> None:
     )
     shown = rows.iloc[page.first - 1 : page.last]
     shown = shown.assign(note=[f"{figure} {value:.3g}" for value in shown[figure]])
-    _gallery(issues, shown, f"odd_{kind}", f"Images that are {kind}")
+    _gallery(issues, view, shown, f"odd_{kind}", f"Images that are {kind}")
 
 
 def _show_slices(document: dict[str, Any]) -> None:
@@ -181,11 +182,11 @@ def _show_slices(document: dict[str, Any]) -> None:
     )
 
 
-def _gallery(issues: LabelIssues, rows: pd.DataFrame, key: str, label: str) -> None:
+def _gallery(issues: LabelIssues, view: str, rows: pd.DataFrame, key: str, label: str) -> None:
     """Show samples (``sample_id``, ``label``, ``split``, ``note``), and open the one clicked."""
     workspace = issues.run.workspace
     event = gallery(
-        [_tile(workspace, row) for row in rows.itertuples(index=False)],
+        [_tile(workspace, row, view) for row in rows.itertuples(index=False)],
         key=key,
         label=label,
         empty="No image.",
@@ -197,11 +198,10 @@ def _gallery(issues: LabelIssues, rows: pd.DataFrame, key: str, label: str) -> N
     if event.similar is not None:
         selection.go("similarity", image=event.similar)
     if event.opened is not None:
-        selection.open_image(event.opened)
-        st.rerun()
+        review_ways.open_soon(event.opened)
 
 
-def _tile(workspace: Workspace, row: Any) -> Tile:
+def _tile(workspace: Workspace, row: Any, view: str) -> Tile:
     lines = (str(row.label), row.note) if row.note else (str(row.label),)
-    src = thumbnail_url(workspace, row.sample_id, workspace.dataset.views[0])
+    src = thumbnail_url(workspace, row.sample_id, view)
     return Tile(row.sample_id, src, f"{row.label}, {row.split}", title=str(row.split), lines=lines)

@@ -11,7 +11,7 @@ from cache.issues import label_issues
 from dashboard import embedding_data, picked, selection
 
 WORK: Final = "work"
-ONE, MANY, REVIEWERS = "one by one", "many at once", "reviewers"
+ONE, MANY, REVIEWERS, DATA = "one by one", "many at once", "reviewers", "other faults"
 
 _OPENING: Final = "labels_opening"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import (
+    data_quality,
     label_case,
     label_filters,
     label_gallery,
@@ -92,7 +93,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     label_gallery.listen()
     work = st.segmented_control(
         "Review",
-        [review_ways.ONE, review_ways.MANY, review_ways.REVIEWERS],
+        [review_ways.ONE, review_ways.MANY, review_ways.REVIEWERS, review_ways.DATA],
         required=True,
         key=review_ways.WORK,
         bind="query-params",
@@ -116,6 +117,8 @@ with headline:
 
 if work == review_ways.REVIEWERS:
     reviewers.show(workspace, judged, state, view)
+elif work == review_ways.DATA:
+    data_quality.show(issues, view)
 else:
     mask, said = label_filters.choose(judged, state, triage.outlined(judged, square))
     with st.container(horizontal=True, gap="small"):

@@ -29,7 +29,7 @@ def show() -> None:
     from cache.issues import open_label_issues
     from dashboard import data_quality
 
-    data_quality.show(open_label_issues(open_workspace("digits").run("hits"), "head"))
+    data_quality.show(open_label_issues(open_workspace("digits").run("hits"), "head"), "image")
 
 
 def document(**changes: Any) -> dict[str, Any]:
