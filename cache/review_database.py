@@ -120,6 +120,18 @@ def database_url() -> sa.URL:
     return url if name in url.query else url.update_query_dict({name: str(seconds)})
 
 
+def is_there() -> bool:
+    """Whether there may be reviews: False where the SQLite file was never made.
+
+    Who only reads asks first, since opening makes the file.
+
+    Raises:
+        ReviewsError: See :func:`database_url`.
+    """
+    url = database_url()
+    return url.get_backend_name() != "sqlite" or Path(str(url.database)).is_file()
+
+
 ENGINE: dict[str, Any] = {"pool_pre_ping": True}
 """Settings of every engine: a connection that the server has dropped is replaced unnoticed."""
 

@@ -236,6 +236,15 @@ def _show_ways(workspace: Workspace, sample: pd.Series) -> None:
         )
         review_ways.review_button(run, str(sample["sample_id"]), "dataset_to_labels", "secondary")
         st.button(
+            "Error sheet",
+            icon=":material/description:",
+            key="dataset_to_sheet",
+            disabled=answer is None,
+            on_click=selection.go,
+            args=("sheet",),
+            kwargs={"run": run.name, "image": str(sample["sample_id"])},
+        )
+        st.button(
             "How the run learnt",
             icon=":material/show_chart:",
             key="dataset_to_training",

@@ -171,12 +171,12 @@ def _facts(images: Images, row: int) -> None:
     dataset, sample = images.run.workspace.dataset, images.answers.iloc[row]
     facts = facts_table(sample)
     if images.others:
-        _answer(dataset, sample, images.run.name)
+        answer(dataset, sample, images.run.name)
         for name, table in images.others.items():
-            _answer(dataset, table.iloc[row], name)
+            answer(dataset, table.iloc[row], name)
         facts = facts.drop(index=OF_A_RUN)
     else:
-        _answer(dataset, sample)
+        answer(dataset, sample)
     st.table(facts, border="horizontal", hide_header=True, alt="What is known of it")
     if dataset.simulated:
         st.caption(f":material/science: {plain(dataset.simulated)}")
@@ -193,17 +193,24 @@ def _facts(images: Images, row: int) -> None:
         )
         maps = st.button("Occlusion maps", icon=":material/center_focus_strong:")
         there = st.button("Show on the dataset page", icon=":material/photo_library:")
+        sheet = st.button("Error sheet", icon=":material/description:")
         judging = review_ways.judging(images.run)
         label = st.button(
             "Review its label", icon=":material/fact_check:", disabled=judging is None
         )
-    if similar or maps or there or label:
-        page = "similarity" if similar else "occlusion" if maps else "dataset"
-        st.session_state[LEAVING] = ("labels" if label else page, sample["sample_id"], judging)
+    ways = {
+        "similarity": similar,
+        "occlusion": maps,
+        "dataset": there,
+        "sheet": sheet,
+        "labels": label,
+    }
+    for page in (page for page, asked in ways.items() if asked):
+        st.session_state[LEAVING] = (page, sample["sample_id"], judging)
         st.rerun()
 
 
-def _answer(dataset: Dataset, sample: pd.Series, run: str | None = None) -> None:
+def answer(dataset: Dataset, sample: pd.Series, run: str | None = None) -> None:
     """What a run says of the image, and how sure it is; by name where there are several."""
     look = verdict(bool(sample["correct"]))
     who, loss = ("", "") if run is None else (f"{plain(run)} ", f", loss {sample['loss']:.3f} nats")

@@ -154,6 +154,31 @@ def control(run: Run, name: str, read: Callable[[], np.ndarray]) -> Laid:
     return Laid()
 
 
+def on_request(run: Run, name: str, read: Callable[[], np.ndarray]) -> Look | None:
+    """Where the model looks in an image that the cache has no map of: a button, then the map.
+
+    Args:
+        run: Whose model; it is trained.
+        name: ``sample_id`` of the image.
+        read: Gives its pixels (height, width, channels) as the dataset has them.
+
+    Returns:
+        The map, or None where it was not asked for, or there is none.
+    """
+    place = st.empty()
+    if _made(run, name) is None:
+        if not place.button("Compute the map", icon=":material/center_focus_strong:"):
+            return None
+        st.session_state.setdefault(_PACE, {})
+        _make(run, name, read, place)
+        place.empty()
+    look = _made(run, name)
+    if isinstance(look, Look):
+        return look
+    st.caption(look or "")
+    return None
+
+
 def kept(run: Run, sample_id: str) -> Look | None:
     """The map of a sample from the cache; None where there is none, or none of this training.
 

@@ -39,6 +39,7 @@ PAGES = {
     "similarity": "views/similarity.py",
     "retrieval": "views/retrieval.py",
     "occlusion": "views/occlusion.py",
+    "sheet": "views/sheet.py",
 }
 """File of each page by its name in the URL."""
 
@@ -118,6 +119,14 @@ def pages() -> dict[str, st.Page]:
             icon=":material/center_focus_strong:",
             url_path="occlusion",
             help="Where the model looks: what hiding each place of an image does to its answer.",
+        ),
+        # Of one image, so that it has its own link and no place in the menu.
+        "sheet": st.Page(
+            PAGES["sheet"],
+            title="Error sheet",
+            icon=":material/description:",
+            url_path="sheet",
+            visibility="hidden",
         ),
     }
 

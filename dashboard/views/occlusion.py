@@ -74,6 +74,7 @@ def facts(sample: pd.Series | None, clean: np.ndarray) -> None:
             ("Similar images", "similarity", ":material/image_search:"),
             ("Among the errors", "errors", ":material/rule:"),
             ("In the dataset", "dataset", ":material/photo_library:"),
+            ("Error sheet", "sheet", ":material/description:"),
         ):
             state = {selection.SPLIT: str(sample["split"])} if page == "errors" else None
             st.button(

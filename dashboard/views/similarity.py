@@ -126,6 +126,16 @@ def show_sample() -> Laid:
             kwargs={"image": sample["sample_id"]},
         )
         review_ways.review_button(run, str(sample["sample_id"]), "similarity_labels")
+        st.button(
+            "Error sheet",
+            key="similarity_sheet",
+            icon=":material/description:",
+            type="tertiary",
+            disabled="predicted" not in table,
+            on_click=selection.go,
+            args=("sheet",),
+            kwargs={"image": sample["sample_id"]},
+        )
     return laid
 
 

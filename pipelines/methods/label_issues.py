@@ -22,6 +22,13 @@ UNSURE = 0.30
 NONE, CONFIDENT, NEIGHBOURS, BOTH = "none", "confident_learning", "neighbours", "both"
 """Why a label is suspected."""
 
+WORDS = {
+    CONFIDENT: "a model that never saw the image is surer of another class",
+    NEIGHBOURS: "most of the nearest images bear another label",
+    BOTH: "a model that never saw the image and its nearest images say another class",
+}
+"""The same for people."""
+
 
 def head_probabilities(
     vectors: np.ndarray,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,11 @@ import numpy as np
 from cache import SPLITS
 from cache.errors import ReviewsError
 from cache.issues import LabelIssues, label_issues
-from cache.review_database import database_url
+from cache.review_database import is_there
 from cache.reviews import VERDICTS, open_reviews
 from cache.verdicts import DISPUTED, Progress, progress
 from pipelines.methods import number
-from pipelines.methods.label_issues import BOTH, CONFIDENT, NEIGHBOURS, NONE
+from pipelines.methods.label_issues import NONE, WORDS
 from pipelines.reporting.markup import Html, name, note, section, table, tag
 from pipelines.reporting.pictures import Pictures, gallery
 from pipelines.reporting.reading import Source, check, told
@@ -24,12 +23,6 @@ ANCHOR = "labels"
 
 SUSPECTS = 12
 """Most suspected labels that are shown of each search."""
-
-WHY = {
-    CONFIDENT: "a model that never saw the image is surer of another class",
-    NEIGHBOURS: "most of the nearest images bear another label",
-    BOTH: "a model that never saw the image and its nearest images say another class",
-}
 
 
 def searches(source: Source) -> list[LabelIssues]:
@@ -87,7 +80,7 @@ def _suspects(source: Source, issues: LabelIssues, room: int) -> list[Html]:
                 name(label),
                 ", rather ",
                 name(suggested),
-                f"? Suspicion {suspicion:.2f}, {split}: {WHY.get(why, why)}.",
+                f"? Suspicion {suspicion:.2f}, {split}: {WORDS[why]}.",
             ),
         )
         for sample_id, split, label, suggested, suspicion, why in zip(
@@ -142,8 +135,7 @@ def _reviews(source: Source) -> list[Html]:
 
 def _progress(workspace: str) -> Progress | None:
     """What reviewers said, or None where no database is there yet: a report makes none."""
-    url = database_url()
-    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
+    if not is_there():
         return None
     with open_reviews() as reviews:
         return progress(reviews.latest(workspace))
