@@ -83,9 +83,10 @@ def finding(document: dict[str, Any]) -> str:
         "splits",
         f"{number.plural(groups['crossing'], 'group')} of {groups['all']:,} in more than one split",
         f"{number.plural(odd, 'image')} out of the ordinary",
-        f"{number.plural(len(out), 'slice')} of {len(document['slices']):,} with an error rate out "
-        "of line",
     ]
+    if document["slices"]:
+        slices = f"{number.plural(len(out), 'slice')} of {len(document['slices']):,}"
+        parts.append(f"{slices} with an error rate out of line")
     return "; ".join(parts) + "."
 
 
@@ -115,23 +116,28 @@ def _show_pairs(issues: LabelIssues, view: str) -> None:
         return
     page = page_of(range(len(pairs)), key="pairs_page", per_page=_PAIRS_A_PAGE)
     st.caption(f"Pairs {page.caption}; conflicting labels first, then those across splits.")
-    for place in page.items:
-        pair = pairs.iloc[place]
-        notes = [f"**{'Identical' if pair['kind'] == 'exact' else 'Nearly the same'}**"]
-        if pair["label"] != pair["other_label"]:
-            notes.append(":material/warning: labels differ")
-        if pair["split"] != pair["other_split"]:
-            notes.append(":material/call_split: across splits")
-        st.markdown(" · ".join(notes))
-        rows = pd.DataFrame(
-            {
-                "sample_id": [pair["sample_id"], pair["other"]],
-                "label": [pair["label"], pair["other_label"]],
-                "split": [pair["split"], pair["other_split"]],
-                "note": ["", ""],
-            }
-        )
-        _gallery(issues, view, rows, f"pair_{place}", "Two images that are the same, or nearly")
+    with st.grid(4, min_column_width=230):
+        for place in page.items:
+            with st.container():
+                _show_pair(issues, view, pairs.iloc[place], f"pair_{place}")
+
+
+def _show_pair(issues: LabelIssues, view: str, pair: pd.Series, key: str) -> None:
+    notes = [f"**{'Identical' if pair['kind'] == 'exact' else 'Nearly the same'}**"]
+    if pair["label"] != pair["other_label"]:
+        notes.append(":material/warning: labels differ")
+    if pair["split"] != pair["other_split"]:
+        notes.append(":material/call_split: across splits")
+    st.markdown(" · ".join(notes))
+    rows = pd.DataFrame(
+        {
+            "sample_id": [pair["sample_id"], pair["other"]],
+            "label": [pair["label"], pair["other_label"]],
+            "split": [pair["split"], pair["other_split"]],
+            "note": ["", ""],
+        }
+    )
+    _gallery(issues, view, rows, key, "Two images that are the same, or nearly")
 
 
 def _show_odd(issues: LabelIssues, document: dict[str, Any], view: str) -> None:
@@ -159,10 +165,10 @@ def _show_odd(issues: LabelIssues, document: dict[str, Any], view: str) -> None:
     page = page_of(range(len(rows)), key="odd_page", per_page=_TILES_A_PAGE)
     st.caption(
         f"Images {page.caption}: {_MEANS[kind]}. Beyond {document['bound']} by the modified "
-        f"z-score of {figure}, the oddest first."
+        f"z-score of {figure}, which stands below each; the oddest first."
     )
     shown = rows.iloc[page.first - 1 : page.last]
-    shown = shown.assign(note=[f"{figure} {value:.3g}" for value in shown[figure]])
+    shown = shown.assign(note=[f"{value:.3g}" for value in shown[figure]])
     _gallery(issues, view, shown, f"odd_{kind}", f"Images that are {kind}")
 
 

@@ -75,7 +75,7 @@ def test_the_oddest_images_of_the_commonest_kind_are_shown(
     assert not at.exception
     tiles = shown(at, "odd_blurred")["tiles"]
     assert [tile["id"] for tile in tiles] == blurred["sample_id"].tolist()[:40]
-    assert tiles[0]["lines"][1] == f"sharpness {blurred['sharpness'].iloc[0]:.3g}"
+    assert tiles[0]["lines"][1] == f"{blurred['sharpness'].iloc[0]:.3g}"
 
 
 def test_what_was_not_looked_at_names_the_command(

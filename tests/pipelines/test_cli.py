@@ -146,7 +146,7 @@ class TestCheck:
         result = command("check", "digits", "--set", "runs.compact.epochs=3")
         assert result.exit_code == 0
         assert result.stdout == (
-            "The recipe 'digits' is in order: 2 runs on a dataset of kind 'digits', 34 stages.\n"
+            "The recipe 'digits' is in order: 2 runs on a dataset of kind 'digits', 36 stages.\n"
         )
         assert not cache.exists()
 
