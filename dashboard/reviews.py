@@ -49,10 +49,11 @@ def choose_reviewer() -> str | None:
     Raises:
         ReviewsError: The database cannot be read.
     """
-    if st.session_state.get(REVIEWER) is None:
-        st.session_state[REVIEWER] = os.environ.get(SETTING) or None
+    # Otherwise left alone: to a server that was started anew, the page brings the name it has.
+    if st.session_state.get(REVIEWER) is None and os.environ.get(SETTING):
+        st.session_state[REVIEWER] = os.environ[SETTING]
     known = store().reviewers()
-    chosen = st.session_state[REVIEWER]
+    chosen = st.session_state.get(REVIEWER)
     st.selectbox(
         "Reviewer",
         known if chosen is None or chosen in known else sorted([*known, chosen]),

@@ -87,13 +87,18 @@ def mount(
         handlers: What to call for an event, by its ``action``; such an event is never pending.
     """
     heard = st.session_state.get(_heard_key(key), 0)
-    renderer(
+    shown = renderer(
         key=key,
         data={**data, "heard": heard},
         on_event_change=lambda: _receive(key, handlers or {}),
     )
     # Streamlit may break a run off while it mounts: an event ended before that would be lost.
     st.session_state.pop(_event_key(key), None)
+    event = shown.get("event")
+    if _number_of(event) not in (None, st.session_state.get(_heard_key(key))):
+        # A page outlives its server, and the new one's first run has no callbacks yet.
+        _receive(key, handlers or {})
+        st.rerun()
 
 
 def stepping(step: Step | None) -> dict[str, Handler]:
@@ -105,7 +110,7 @@ def stepping(step: Step | None) -> dict[str, Handler]:
 
 def _receive(key: str, handlers: Mapping[str, Handler]) -> None:
     event = st.session_state[key].get("event")
-    if not (isinstance(event, Mapping) and isinstance(event.get("n"), int)):
+    if _number_of(event) is None:
         return
     st.session_state[_heard_key(key)] = event["n"]
     action = event.get("action")
@@ -114,6 +119,12 @@ def _receive(key: str, handlers: Mapping[str, Handler]) -> None:
         st.session_state[_event_key(key)] = dict(event)
     else:
         handler(event)
+
+
+def _number_of(event: object) -> int | None:
+    """Number of an event, by which the browser knows that it was heard; None where it is none."""
+    number = event.get("n") if isinstance(event, Mapping) else None
+    return number if isinstance(number, int) else None
 
 
 def _event_key(key: str) -> str:

@@ -147,3 +147,22 @@ def test_a_review_by_keyboard_alone_to_the_export_and_a_killed_server(
     assert len(table) == len(wanted)
     decided = [given[0], suggested[1], None, other, None]
     assert [None if pd.isna(each) else each for each in table.loc[ids[:5], "decided"]] == decided
+
+    # A verdict that met no server is given again, and stored once.
+    page.keyboard.press("r")
+    again = page.get_by_text("The server has not answered. Give it again")
+    expect(again).to_be_visible(timeout=PATIENCE)
+    back: list[object] = []
+    page.on("websocket", lambda socket: back.append(socket))
+    start()
+    for _ in range(600):
+        if back:
+            break
+        page.wait_for_timeout(100)
+    page.wait_for_timeout(1500)
+    page.keyboard.press("r")
+    expect_place(page, 7, n)
+    wanted.append((ids[5], "right", None, ""))
+    assert stored() == wanted
+    with open_reviews() as reviews:
+        assert len(reviews.rows("shapes")) == len(wanted) + 2, "a verdict, and its undoing"
