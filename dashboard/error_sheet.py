@@ -18,6 +18,7 @@ from dashboard import (
     embedding_data,
     overlay,
     quality_flags,
+    review_ways,
     reviews,
     selection,
     similar,
@@ -172,6 +173,8 @@ def show_ways(run: Run, sample: pd.Series) -> None:
                 args=(page,),
                 kwargs={"image": str(sample["sample_id"]), "state": state},
             )
+        sample_id = str(sample["sample_id"])
+        review_ways.review_button(run, sample_id, "sheet_to_labels", type="secondary")
 
 
 def _picture(run: Run, sample: pd.Series, look: Look | None, label: str) -> None:

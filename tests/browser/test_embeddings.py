@@ -216,14 +216,14 @@ def test_a_lasso_among_many_points_finds_all_that_lie_inside(
 ) -> None:
     folder = tmp_path_factory.mktemp("many")
     embeddings = {"penultimate": {"kind": "layer", "spread": 0.6}}
-    make_workspace(folder, "many", count=50_500, embeddings=embeddings)
+    make_workspace(folder, "many", count=60_000, embeddings=embeddings)
     address = serve(PROJECT / "dashboard" / "app.py", CENTAURO_CACHE=str(folder))
     run = open_workspace("many", folder).run("plain")
     page = visit(f"{address}/embeddings?workspace=many")
     stage = ready(page, LONG)
-    expect(page.get_by_text("50,500 images · 20,000 drawn, a random sample")).to_be_visible()
+    expect(page.get_by_text("60,000 images · 20,000 drawn, a random sample")).to_be_visible()
     draw(page, stage, LASSO)
     wanted = picked(page, run)
-    assert 5_000 < len(wanted) < 50_500
-    expect(page.get_by_text(f"{len(wanted):,} of 50,500 images")).to_be_visible(timeout=LONG)
+    assert 5_000 < len(wanted) < 60_000
+    expect(page.get_by_text(f"{len(wanted):,} of 60,000 images")).to_be_visible(timeout=LONG)
     assert picked_ids(page) == wanted[:24]
