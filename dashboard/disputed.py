@@ -26,6 +26,7 @@ from dashboard.points import SHARP
 from dashboard.widgets import number
 from dashboard.widgets.gallery import Tile, gallery, page_of
 from dashboard.widgets.messages import plain
+from pipelines.methods.spreadsheet import to_csv
 
 PAGE = "compare_page"
 PER_PAGE = 18
@@ -105,7 +106,7 @@ def answers_csv(answers: Answers, rows: np.ndarray) -> bytes:
     for name, table in zip(answers.names, answers.tables, strict=True):
         for column in ("predicted", "correct", "confidence", "loss"):
             columns[f"{name} {column}"] = table[column].iloc[rows]
-    return pd.DataFrame(columns).to_csv(index=False, float_format="%.6g").encode("utf-8")
+    return to_csv(pd.DataFrame(columns), "%.6g")
 
 
 def _channels_of(duel: Duel) -> Sequence[str]:

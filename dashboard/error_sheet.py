@@ -22,6 +22,7 @@ from dashboard import (
     reviews,
     selection,
     similar,
+    ways,
 )
 from dashboard.images import image_url, pixels
 from dashboard.neighbourhoods import Scope, neighbours_of
@@ -151,29 +152,22 @@ def show_label(run: Run, sample: pd.Series) -> None:
 def show_ways(run: Run, sample: pd.Series) -> None:
     """Draw the ways to every page about this image."""
     trained = run.artefact("train").exists
+    sample_id = str(sample["sample_id"])
     with st.container(horizontal=True, gap="small"):
-        for name, page, icon, there in (
-            ("Among the errors", "errors", ":material/rule:", True),
-            ("In the dataset", "dataset", ":material/photo_library:", True),
-            (
-                "Similar images",
-                "similarity",
-                ":material/image_search:",
-                embedding_data.searchable(run),
-            ),
-            ("Occlusion maps", "occlusion", ":material/center_focus_strong:", trained),
+        for page, there in (
+            ("errors", True),
+            ("dataset", True),
+            ("similarity", embedding_data.searchable(run)),
+            ("occlusion", trained),
         ):
-            state = {selection.SPLIT: str(sample["split"])} if page == "errors" else None
-            st.button(
-                name,
-                key=f"sheet_to_{page}",
-                icon=icon,
+            ways.button(
+                page,
+                sample_id,
+                origin="sheet",
+                split=sample["split"],
                 disabled=not there,
-                on_click=selection.go,
-                args=(page,),
-                kwargs={"image": str(sample["sample_id"]), "state": state},
+                type="secondary",
             )
-        sample_id = str(sample["sample_id"])
         review_ways.review_button(run, sample_id, "sheet_to_labels", type="secondary")
 
 

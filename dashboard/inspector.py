@@ -10,7 +10,7 @@ import streamlit as st
 from pandas.io.formats.style import Styler
 
 from cache import Run, Workspace
-from dashboard import data, embedding_data, overlay, review_ways, selection
+from dashboard import data, embedding_data, overlay, review_ways, selection, ways
 from dashboard.conditions import label as column_label
 from dashboard.filters import View
 from dashboard.images import image_url, pixels
@@ -203,47 +203,24 @@ def _show_ways(workspace: Workspace, sample: pd.Series) -> None:
             f"probability {answer['confidence']:.3f}: {look.icon} {look.word}."
         )
     with st.container(horizontal=True, gap="small"):
-        st.button(
-            "Similar images",
-            icon=":material/image_search:",
-            key="dataset_to_similarity",
-            disabled=not embedding_data.searchable(run),
-            on_click=selection.go,
-            args=("similarity",),
-            kwargs={"image": str(sample["sample_id"])},
-        )
-        st.button(
-            "See it among the errors",
-            icon=":material/rule:",
-            key="dataset_to_errors",
-            disabled=answer is None,
-            on_click=selection.go,
-            args=("errors",),
-            kwargs={
-                "run": run.name,
-                "image": str(sample["sample_id"]),
-                "state": {selection.SPLIT: str(sample["split"])},
-            },
-        )
-        st.button(
-            "Occlusion maps",
-            icon=":material/center_focus_strong:",
-            key="dataset_to_occlusion",
-            disabled=not run.artefact("train").exists,
-            on_click=selection.go,
-            args=("occlusion",),
-            kwargs={"image": str(sample["sample_id"])},
-        )
-        review_ways.review_button(run, str(sample["sample_id"]), "dataset_to_labels", "secondary")
-        st.button(
-            "Error sheet",
-            icon=":material/description:",
-            key="dataset_to_sheet",
-            disabled=answer is None,
-            on_click=selection.go,
-            args=("sheet",),
-            kwargs={"run": run.name, "image": str(sample["sample_id"])},
-        )
+        sample_id, known = str(sample["sample_id"]), answer is not None
+        there = {
+            "similarity": embedding_data.searchable(run),
+            "errors": known,
+            "occlusion": run.artefact("train").exists,
+            "sheet": known,
+        }
+        for page, made in there.items():
+            ways.button(
+                page,
+                sample_id,
+                origin="dataset",
+                split=sample["split"],
+                run=run.name,
+                disabled=not made,
+                type="secondary",
+            )
+        review_ways.review_button(run, sample_id, "dataset_to_labels", "secondary")
         st.button(
             "How the run learnt",
             icon=":material/show_chart:",

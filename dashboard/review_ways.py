@@ -8,7 +8,7 @@ import streamlit as st
 
 from cache import Run
 from cache.issues import label_issues
-from dashboard import embedding_data, picked, selection
+from dashboard import embedding_data, picked, selection, ways
 
 WORK: Final = "work"
 ONE, MANY, REVIEWERS, DATA = "one by one", "many at once", "reviewers", "other faults"
@@ -75,17 +75,8 @@ def show_ways(run: Run, sample_id: str, split: str) -> None:
     predicted = run.artefact("predictions").exists
     mapped = bool(embedding_data.made(run, "projection"))
     with st.container(horizontal=True, gap="small"):
-        _way("Similar images", "similarity", sample_id, "image_search")
-        st.button(
-            "Among the errors",
-            key="labels_to_errors",
-            icon=":material/rule:",
-            type="tertiary",
-            disabled=not predicted,
-            on_click=selection.go,
-            args=("errors",),
-            kwargs={"image": sample_id, "state": {selection.SPLIT: split}},
-        )
+        ways.button("similarity", sample_id, origin="labels")
+        ways.button("errors", sample_id, origin="labels", split=split, disabled=not predicted)
         st.button(
             "On the map",
             key="labels_to_embeddings",
@@ -95,18 +86,5 @@ def show_ways(run: Run, sample_id: str, split: str) -> None:
             on_click=show_on_map,
             args=((sample_id,), "an image whose label is reviewed"),
         )
-        _way("Occlusion maps", "occlusion", sample_id, "center_focus_strong", not predicted)
-        _way("In the dataset", "dataset", sample_id, "photo_library")
-
-
-def _way(label: str, page: str, sample_id: str, icon: str, disabled: bool = False) -> None:
-    st.button(
-        label,
-        key=f"labels_to_{page}",
-        icon=f":material/{icon}:",
-        type="tertiary",
-        disabled=disabled,
-        on_click=selection.go,
-        args=(page,),
-        kwargs={"image": sample_id},
-    )
+        ways.button("occlusion", sample_id, origin="labels", disabled=not predicted)
+        ways.button("dataset", sample_id, origin="labels")

@@ -26,6 +26,7 @@ from dashboard import (
     study_map,
     trust,
     uploads,
+    ways,
 )
 from dashboard.occluding import Explained, Question
 from dashboard.points import SHARP
@@ -70,23 +71,11 @@ def facts(sample: pd.Series | None, clean: np.ndarray) -> None:
         f"**{plain(str(sample['label']))}**, {said}."
     )
     with st.container(horizontal=True, gap="small"):
-        for name, page, icon in (
-            ("Similar images", "similarity", ":material/image_search:"),
-            ("Among the errors", "errors", ":material/rule:"),
-            ("In the dataset", "dataset", ":material/photo_library:"),
-            ("Error sheet", "sheet", ":material/description:"),
-        ):
-            state = {selection.SPLIT: str(sample["split"])} if page == "errors" else None
-            st.button(
-                name,
-                key=f"occlusion_to_{page}",
-                icon=icon,
-                type="tertiary",
-                disabled=page == "similarity" and not embedding_data.searchable(run),
-                on_click=selection.go,
-                args=(page,),
-                kwargs={"image": sample["sample_id"], "state": state},
-            )
+        searchable = embedding_data.searchable(run)
+        ways.button("similarity", sample["sample_id"], origin="occlusion", disabled=not searchable)
+        ways.button("errors", sample["sample_id"], origin="occlusion", split=sample["split"])
+        ways.button("dataset", sample["sample_id"], origin="occlusion")
+        ways.button("sheet", sample["sample_id"], origin="occlusion")
         review_ways.review_button(run, str(sample["sample_id"]), "occlusion_to_labels")
 
 

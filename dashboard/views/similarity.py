@@ -19,6 +19,7 @@ from dashboard import (
     selection,
     similar,
     uploads,
+    ways,
 )
 from dashboard.images import image_url, pixels
 from dashboard.neighbourhoods import Found
@@ -93,49 +94,12 @@ def show_sample() -> Laid:
     st.caption(similar.rank_line(table, widest, str(sample["label"])))
     with st.container(horizontal=True, gap="small"):
         show_map_button(np.concatenate([[row], found.rows]))
-        st.button(
-            "Among the errors",
-            key="similarity_errors",
-            icon=":material/rule:",
-            type="tertiary",
-            disabled="predicted" not in table,
-            on_click=selection.go,
-            args=("errors",),
-            kwargs={
-                "image": sample["sample_id"],
-                "state": {selection.SPLIT: str(sample["split"])},
-            },
-        )
-        st.button(
-            "Occlusion maps",
-            key="similarity_occlusion",
-            icon=":material/center_focus_strong:",
-            type="tertiary",
-            disabled="predicted" not in table,
-            on_click=selection.go,
-            args=("occlusion",),
-            kwargs={"image": sample["sample_id"]},
-        )
-        st.button(
-            "In the dataset",
-            key="similarity_dataset",
-            icon=":material/photo_library:",
-            type="tertiary",
-            on_click=selection.go,
-            args=("dataset",),
-            kwargs={"image": sample["sample_id"]},
-        )
-        review_ways.review_button(run, str(sample["sample_id"]), "similarity_labels")
-        st.button(
-            "Error sheet",
-            key="similarity_sheet",
-            icon=":material/description:",
-            type="tertiary",
-            disabled="predicted" not in table,
-            on_click=selection.go,
-            args=("sheet",),
-            kwargs={"image": sample["sample_id"]},
-        )
+        sample_id, split, unknown = sample["sample_id"], sample["split"], "predicted" not in table
+        ways.button("errors", sample_id, origin="similarity", split=split, disabled=unknown)
+        ways.button("occlusion", sample_id, origin="similarity", disabled=unknown)
+        ways.button("dataset", sample_id, origin="similarity")
+        ways.button("sheet", sample_id, origin="similarity", disabled=unknown)
+        review_ways.review_button(run, str(sample_id), "similarity_labels")
     return laid
 
 
