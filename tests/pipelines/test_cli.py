@@ -216,7 +216,7 @@ class TestRun:
         result = command("run", str(recipe), "--only", "trian")
         assert result.exit_code == 1
         assert "no stage 'trian'" in result.stderr
-        assert "samples, thumbnails, inputs, train, predictions" in result.stderr
+        assert "samples, thumbnails, decisions, inputs, train, predictions" in result.stderr
 
     def test_a_stage_alone_says_what_it_lacks(self, cache: Path, recipe: Path) -> None:
         result = command("run", str(recipe), "--only", "thumbnails")
@@ -258,9 +258,15 @@ class TestRun:
         assert "CENTAURO_CACHE" in result.stderr
 
 
-OF_A_RUN = [stage.name for stage in STAGES if stage.scope in ("workspace", "run")]
+# Decisions on labels are in the plan of those recipes alone that train on them.
+OF_A_RUN = [
+    stage.name
+    for stage in STAGES
+    if stage.scope in ("workspace", "run") and stage.name != "decisions"
+]
 WORKSPACE = {"name", "simulated", "samples", "classes", "rejected", "runs"}
-RUN = {"name", "params", "seconds", "metrics", "stages", "embeddings", "occlusion", "issues"}
+PARTS = {"embeddings", "occlusion", "issues"}
+RUN = {"name", "params", "seconds", "labels", "metrics", "by_decided_labels", "stages", *PARTS}
 
 
 def described(*words: str) -> dict[str, Any]:

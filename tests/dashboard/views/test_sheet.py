@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cache import Workspace
+from cache.issues import open_label_issues
 from cache.occlusion import open_occlusion
 from cache.reviews import Verdict, open_reviews
 from dashboard import quality_flags, selection
@@ -55,7 +56,9 @@ def test_everything_of_an_image_is_on_its_sheet(
     assert len(shown(at, f"sheet_{others}")["tiles"]) == 5
     assert sample["sample_id"] in shown(at, "sheet_Image")["src"]
     assert "The cache has no map of this image" in said
-    assert "Nobody has looked for wrong labels" in said
+    judged = open_label_issues(workspaces["shapes"].run("plain"), "head").table()
+    found = judged.set_index("sample_id").loc[sample["sample_id"]]
+    assert f"suspicion {found['suspicion']:.2f}, rank {found['rank']} of 150" in said
     assert "No reviewer has judged this image" in said
     assert at.button(key="sheet_to_errors").disabled is False
 

@@ -106,6 +106,7 @@ def whole(stamps: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
     work = folder / OF_THE_CNN / ".issues.work"
     kept, report = np.load(work / "fold-0.npy"), Report()
     make(recipe(stamps), folder, report, "issues")
+    make(recipe(stamps), folder, Report(), "index", "retrieval", "quality")
     assert not work.exists()
     return Made(folder, kept, report)
 
