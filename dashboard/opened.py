@@ -280,8 +280,8 @@ def facts_table(sample: pd.Series) -> pd.DataFrame:
     if sample["leaked"]:
         facts["Leaked"] = "yes: its group or its pixels also stand in train"
     for column in sample.index:
-        if column.startswith("meta_"):
-            value = sample[column]
+        value = sample[column]
+        if column.startswith("meta_") and not pd.isna(value):
             shown = f"{value:.4g}" if isinstance(value, float | np.floating) else value
             facts[column.removeprefix("meta_").replace("_", " ").capitalize()] = shown
     known = {name: value for name, value in facts.items() if not pd.isna(value)}

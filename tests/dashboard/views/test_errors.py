@@ -5,13 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
 from cache import Workspace
-from dashboard import data
+from dashboard import data, opened
 from tests.dashboard.conftest import make_workspace
 
 Open = Callable[..., AppTest]
@@ -343,3 +344,12 @@ def test_two_hundred_classes(cache_folder: Path, open_page: Open, shown: Shown) 
     at = open_page("errors", workspace="species", image=lost["sample_id"])
     assert not at.exception
     assert said(at, "The true class stands at place")
+
+
+def test_what_is_not_known_of_an_image_is_left_out() -> None:
+    known = {"loss": 0.5, "margin": 0.2, "split": "test", "split_made": True, "leaked": False}
+    place = {"width": 8, "height": 8, "path": None, "group": None, "sample_id": "a1"}
+    more = {"meta_snr": np.nan, "meta_magnitude": 21.25, "meta_kind": "cosmic ray"}
+    facts = opened.facts_table(pd.Series({**known, **place, **more}, dtype="object"))["value"]
+    assert facts[["Magnitude", "Kind"]].tolist() == ["21\\.25", "cosmic ray"]
+    assert not {"Snr", "Path", "Group", "Leaked"} & set(facts.index)
