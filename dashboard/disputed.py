@@ -12,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from cache import Workspace
 from dashboard import (
     disagreements,
+    downloads,
     embedding_data,
     export,
     narrowing,
@@ -24,14 +25,12 @@ from dashboard.disagreements import Duel, Looked
 from dashboard.images import thumbnail_url
 from dashboard.points import SHARP
 from dashboard.widgets import number
-from dashboard.widgets.gallery import Tile, gallery, page_of
+from dashboard.widgets.gallery import Tile, gallery, page_of, start_over
 from dashboard.widgets.messages import plain
 from pipelines.methods.spreadsheet import to_csv
 
 PAGE = "compare_page"
 PER_PAGE = 18
-
-_STARTED = "compare_looked_at"
 
 
 def show(duel: Duel, looked: Looked, messages: DeltaGenerator) -> None:
@@ -47,7 +46,7 @@ def show(duel: Duel, looked: Looked, messages: DeltaGenerator) -> None:
     views = workspace.dataset.views
     channel = narrowing.choose_channel(views, _channels_of(duel) or views)
     rows = disagreements.find(duel, looked)
-    _start_over((workspace.name, duel.names, split, duel.part.left_out, looked))
+    start_over(PAGE, (workspace.name, duel.names, split, duel.part.left_out, looked))
     said = disagreements.describe(looked, duel.names)
     st.markdown(f"**{number.plural(len(rows), 'image')}** of {split}: {plain(said)}.")
     bar = st.container(horizontal=True, gap="small")
@@ -140,32 +139,16 @@ def _tile(
 def _show_downloads(duel: Duel, rows: np.ndarray, named: str) -> None:
     """Buttons that make a table and an archive of images."""
     workspace = duel.answers.runs[duel.first].workspace
-    name = " ".join([workspace.name, *duel.names, duel.part.split])
-    st.download_button(
-        f"Table of {len(rows):,} {named} (CSV)",
-        data=lambda: answers_csv(duel.answers, rows),
-        file_name=f"{name}.csv",
-        mime="text/csv",
-        key="compare_csv",
-        icon=":material/table:",
-        type="tertiary",
-        on_click="ignore",
-        disabled=not len(rows),
-        help="Ids, labels, and what every run that is compared says of them.",
-    )
-    fit = min(len(rows), export.MOST_IMAGES)
-    st.download_button(
-        f"Images of {'the first ' * (fit < len(rows))}{fit:,} {named} (ZIP)",
-        data=lambda: export.images_zip(workspace, duel.tables[0].iloc[rows]),
-        file_name=f"{name}.zip",
-        mime="application/zip",
-        key="compare_zip",
-        icon=":material/folder_zip:",
-        type="tertiary",
-        on_click="ignore",
-        disabled=not len(rows),
-        help="Made when you click: the original files where there are any, else PNG, in folders "
-        f"by split, true class and what {duel.names[0]} says.",
+    downloads.show(
+        len(rows),
+        named,
+        key="compare",
+        name=" ".join([workspace.name, *duel.names, duel.part.split]),
+        table=lambda: answers_csv(duel.answers, rows),
+        images=lambda: export.images_zip(workspace, duel.tables[0].iloc[rows]),
+        of_table="Ids, labels, and what every run that is compared says of them.",
+        of_images="Made when you click: the original files where there are any, else PNG, in "
+        f"folders by split, true class and what {duel.names[0]} says.",
     )
 
 
@@ -181,19 +164,7 @@ def _show_way_to_map(duel: Duel, rows: np.ndarray, said: str) -> None:
         icon=":material/scatter_plot:",
         type="tertiary",
         disabled=not len(rows),
-        on_click=_go_to_map,
+        on_click=picked.go_to_map,
         args=(tuple(duel.answers.samples["sample_id"].iloc[rows]), said, mapped[0]),
         help=f"Picks the images that are selected, or else all found, on the map of {mapped[0]}.",
     )
-
-
-def _go_to_map(sample_ids: tuple[str, ...], said: str, run: str) -> None:
-    picked.pick_samples(sample_ids, said)
-    selection.go("embeddings", run=run)
-
-
-def _start_over(looked_at: object) -> None:
-    """Go back to the first page of the gallery when there is something else to look at."""
-    if st.session_state.setdefault(_STARTED, looked_at) != looked_at:
-        st.session_state[_STARTED] = looked_at
-        st.session_state[PAGE] = 1

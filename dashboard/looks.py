@@ -14,7 +14,7 @@ from cache.occlusion import Occlusion, occlusions
 from dashboard import data, evidence, images, narrowing, occluding, selection
 from dashboard.points import SHARP
 from dashboard.widgets import number
-from dashboard.widgets.gallery import Tile, gallery, page_of
+from dashboard.widgets.gallery import Tile, gallery, page_of, start_over
 from dashboard.widgets.messages import notice, plain, told
 from pipelines.methods.intervals import Rate, rate
 from pipelines.methods.painting import painted
@@ -28,7 +28,6 @@ GALLERY = "looks_gallery"
 PER_PAGE = 24
 
 _BAR = 128
-_STARTED = "looks_looked_at"
 
 
 @dataclass(frozen=True)
@@ -241,9 +240,7 @@ def _mean(kind: Kind, column: str) -> str:
 def _show_images(occlusion: Occlusion, kind: Kind, label: str, split: str) -> None:
     run = occlusion.run
     looked_at = (run.workspace.name, run.name, occlusion.name, label, split, kind.name)
-    if st.session_state.setdefault(_STARTED, looked_at) != looked_at:
-        st.session_state[_STARTED] = looked_at
-        st.session_state[PAGE] = 1
+    start_over(PAGE, looked_at)
     page = page_of(kind.rows["sample_id"].tolist(), key=PAGE, per_page=PER_PAGE)
     shown = kind.rows.iloc[max(0, page.first - 1) : page.last]
     event = gallery(

@@ -205,3 +205,15 @@ def describe(picked: Picked, run: Run) -> str:
     """A heading: ``34 of 1,797 images, outlined on the UMAP map of penultimate``."""
     total = sum(data.split_counts(run.workspace).values())
     return f"**{number.count(len(picked.rows))} of {number.plural(total, 'image')}**, {picked.said}"
+
+
+def go_to_map(sample_ids: Sequence[str], said: str, run: str | None = None) -> None:
+    """Pick images on the map and go there. Only for callbacks (``on_click=``).
+
+    Args:
+        sample_ids: The images.
+        said: What they are.
+        run: Whose map; None keeps the run.
+    """
+    pick_samples(sample_ids, said)
+    selection.go("embeddings", run=run)

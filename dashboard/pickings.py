@@ -9,13 +9,13 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from cache import Run
-from dashboard import export, neighbourhoods, picked, selection
+from dashboard import downloads, export, neighbourhoods, picked, selection
 from dashboard.images import thumbnail_url
 from dashboard.picked import Picked
 from dashboard.points import SHARP, Map
 from dashboard.widgets import figures, number
 from dashboard.widgets.colours import class_colours
-from dashboard.widgets.gallery import Tile, gallery, page_of
+from dashboard.widgets.gallery import Tile, gallery, page_of, start_over
 from dashboard.widgets.messages import notice, plain
 
 PAGE = "picked_page"
@@ -144,8 +144,6 @@ def class_figure(counts: pd.Series, classes: Sequence[str]) -> go.Figure:
 def _show_buttons(run: Run, table: pd.DataFrame, chosen: Picked) -> None:
     workspace = run.workspace
     rows = table.iloc[chosen.rows]
-    name = f"{workspace.name} {run.name} picked"
-    fit = min(len(rows), export.MOST_IMAGES)
     with st.container(horizontal=True, gap="small"):
         st.button(
             "Pick nothing",
@@ -157,32 +155,18 @@ def _show_buttons(run: Run, table: pd.DataFrame, chosen: Picked) -> None:
         )
         if "predicted" not in table:
             return
-        st.download_button(
-            f"Table of {len(rows):,} (CSV)",
-            data=lambda: export.predictions_csv(rows, workspace.dataset.classes),
-            file_name=f"{name}.csv",
-            mime="text/csv",
-            key="embeddings_csv",
-            icon=":material/table:",
-            type="tertiary",
-            on_click="ignore",
-        )
-        st.download_button(
-            f"Images of {'the first ' * (fit < len(rows))}{fit:,} (ZIP)",
-            data=lambda: export.images_zip(workspace, rows),
-            file_name=f"{name}.zip",
-            mime="application/zip",
-            key="embeddings_zip",
-            icon=":material/folder_zip:",
-            type="tertiary",
-            on_click="ignore",
+        downloads.show(
+            len(rows),
+            "",
+            key="embeddings",
+            name=f"{workspace.name} {run.name} picked",
+            table=lambda: export.predictions_csv(rows, workspace.dataset.classes),
+            images=lambda: export.images_zip(workspace, rows),
         )
 
 
 def _show_gallery(run: Run, table: pd.DataFrame, chosen: Picked) -> None:
-    if st.session_state.setdefault("embeddings_looked_at", chosen.choice) != chosen.choice:
-        st.session_state["embeddings_looked_at"] = chosen.choice
-        st.session_state[PAGE] = 1
+    start_over(PAGE, chosen.choice)
     page = page_of(chosen.rows.tolist(), key=PAGE, per_page=PER_PAGE)
     shown = table.iloc[list(page.items)]
     event = gallery(

@@ -64,12 +64,6 @@ def review_button(
     )
 
 
-def show_on_map(sample_ids: tuple[str, ...], said: str) -> None:
-    """Pick images on the map and go there. Only for callbacks."""
-    picked.pick_samples(sample_ids, said)
-    selection.go("embeddings")
-
-
 def show_ways(run: Run, sample_id: str, split: str) -> None:
     """Draw the ways from the image that is reviewed to what else is known of it."""
     predicted = run.artefact("predictions").exists
@@ -83,7 +77,7 @@ def show_ways(run: Run, sample_id: str, split: str) -> None:
             icon=":material/scatter_plot:",
             type="tertiary",
             disabled=not mapped,
-            on_click=show_on_map,
+            on_click=picked.go_to_map,
             args=((sample_id,), "an image whose label is reviewed"),
         )
         ways.button("occlusion", sample_id, origin="labels", disabled=not predicted)

@@ -12,6 +12,7 @@ from dashboard import (
     confusions,
     data,
     decided,
+    downloads,
     embedding_data,
     evidence,
     export,
@@ -23,7 +24,7 @@ from dashboard import (
 )
 from dashboard.images import thumbnail_url
 from dashboard.widgets import number
-from dashboard.widgets.gallery import Tile, gallery, page_of
+from dashboard.widgets.gallery import Tile, gallery, page_of, start_over
 from dashboard.widgets.matrix import Normalise, confusion
 from dashboard.widgets.messages import finding, notice
 from pipelines.methods import metrics
@@ -204,13 +205,6 @@ def tile(row: pd.Series, order: str, channel: str) -> Tile:
     )
 
 
-def start_over(looked_at: object) -> None:
-    """Go back to the first page of the gallery when there is something else to look at."""
-    if st.session_state.setdefault("errors_looked_at", looked_at) != looked_at:
-        st.session_state["errors_looked_at"] = looked_at
-        st.session_state[PAGE] = 1
-
-
 def show_downloads(found: np.ndarray, selected: tuple[str, ...]) -> None:
     """Buttons that make a table and an archive of the selected images, or else of all found."""
     rows = found
@@ -218,41 +212,19 @@ def show_downloads(found: np.ndarray, selected: tuple[str, ...]) -> None:
         places = pd.Index(answers["sample_id"]).get_indexer(pd.Index(selected))
         rows = places[places >= 0]
     named = "selected" if selected else "found"
-    name = f"{workspace.name} {run.name} {split}"
-    st.download_button(
-        f"Table of {len(rows):,} {named} (CSV)",
-        data=lambda: export.predictions_csv(answers.iloc[rows], classes),
-        file_name=f"{name}.csv",
-        mime="text/csv",
-        key="errors_csv",
-        icon=":material/table:",
-        type="tertiary",
-        on_click="ignore",
-        disabled=not len(rows),
-        help="Ids, labels, predictions, the probability of each class, and what the occlusion maps "
-        "say.",
-    )
-    fit = min(len(rows), export.MOST_IMAGES)
-    st.download_button(
-        f"Images of {'the first ' * (fit < len(rows))}{fit:,} {named} (ZIP)",
-        data=lambda: export.images_zip(workspace, answers.iloc[rows]),
-        file_name=f"{name}.zip",
-        mime="application/zip",
-        key="errors_zip",
-        icon=":material/folder_zip:",
-        type="tertiary",
-        on_click="ignore",
-        disabled=not len(rows),
-        help="Made when you click: the original files where there are any, else PNG, in "
+    downloads.show(
+        len(rows),
+        named,
+        key="errors",
+        name=f"{workspace.name} {run.name} {split}",
+        table=lambda: export.predictions_csv(answers.iloc[rows], classes),
+        images=lambda: export.images_zip(workspace, answers.iloc[rows]),
+        of_table="Ids, labels, predictions, the probability of each class, and what the occlusion "
+        "maps say.",
+        of_images="Made when you click: the original files where there are any, else PNG, in "
         f"folders by split, true and predicted class. At most {export.MOST_IMAGES:,} images "
         f"or {export.MOST_BYTES // 1_000_000:,} MB.",
     )
-
-
-def show_on_map(sample_ids: tuple[str, ...], said: str) -> None:
-    """Pick images on the map and go there."""
-    picked.pick_samples(sample_ids, said)
-    selection.go("embeddings")
 
 
 def show_images() -> None:
@@ -260,7 +232,7 @@ def show_images() -> None:
     filters, order = narrowing.choose_filters(split, classes, without_leaks, answers, maps)
     channel = narrowing.choose_channel(workspace.dataset.views, run.document["channels"])
     found = mistakes.find(answers, filters, order)
-    start_over((workspace.name, run.name, filters, order))
+    start_over(PAGE, (workspace.name, run.name, filters, order))
     described = mistakes.describe(filters)
     st.markdown(
         f"**{number.plural(len(found), 'image')}** of {split}: {described}. "
@@ -304,7 +276,7 @@ def show_images() -> None:
                 icon=":material/scatter_plot:",
                 type="tertiary",
                 disabled=not ids,
-                on_click=show_on_map,
+                on_click=picked.go_to_map,
                 args=(ids, f"{split} images, {described}"),
                 help="Picks the images that are selected, or else all found, on the map.",
             )

@@ -47,8 +47,7 @@ def at_random(rows: np.ndarray) -> None:
 
 def show_on_map(rows: np.ndarray, said: str) -> None:
     """Pick the result on the map and go there."""
-    picked.pick_samples(table["sample_id"].iloc[rows].tolist(), said)
-    selection.go("embeddings")
+    picked.go_to_map(table["sample_id"].iloc[rows].tolist(), said)
 
 
 def show_sample() -> Laid:

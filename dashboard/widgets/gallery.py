@@ -182,6 +182,19 @@ def page_of(items: Sequence[T], *, key: str, per_page: int) -> Page[T]:
     return Page(shown, start + 1 if len(shown) else 0, start + len(shown), len(items))
 
 
+def start_over(page: str, looked_at: object) -> None:
+    """Go back to the first page of a list when there is something else to look at.
+
+    Args:
+        page: Key of the page's number, as for :func:`page_of`, which is called after.
+        looked_at: What is looked at, as something that can be compared.
+    """
+    kept = f"{page}.looked_at"
+    if st.session_state.setdefault(kept, looked_at) != looked_at:
+        st.session_state[kept] = looked_at
+        st.session_state[page] = 1
+
+
 def _apply(before: tuple[str, ...], event: Mapping[str, Any]) -> tuple[str, ...]:
     """The selection after an event: what it takes away goes, what it adds comes last."""
     kept = () if event.get("clear") else before
