@@ -14,10 +14,10 @@ from cache import Workspace
 from dashboard import embedding_data, selection
 from dashboard.filters import IN_CLASS, View
 from dashboard.images import thumbnail_url
-from dashboard.widgets import number
 from dashboard.widgets.gallery import Tile, TileSize, gallery, page_of
 from dashboard.widgets.messages import plain
 from dashboard.widgets.viewer import SMALL
+from pipelines.methods import number
 
 GRID = "grid"
 ORDER = "order"
@@ -164,7 +164,7 @@ def show_groups(
     Args:
         workspace: Where they are.
         samples: All samples.
-        groups: As ``dataset_statistics.duplicates`` returns.
+        groups: As ``sample_counts.duplicates`` returns.
         view: How to show them.
     """
     page = page_of(list(groups.index), key="groups_page", per_page=GROUPS_A_PAGE)

@@ -11,9 +11,9 @@ import streamlit as st
 from dashboard import live, selection
 from dashboard.occluding import Explained, Question
 from dashboard.points import SHARP
-from dashboard.widgets import number
 from dashboard.widgets.messages import notice
 from dashboard.widgets.occlusion import Panel, occlusion_maps
+from pipelines.methods import number
 from pipelines.methods.occlusion.features import importance
 
 if TYPE_CHECKING:

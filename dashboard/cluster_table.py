@@ -11,8 +11,8 @@ from cache.embeddings import Embedding
 from cache.names import LONGEST, cluster_names, name_cluster
 from dashboard import embedding_data, picked, selection
 from dashboard.picked import Choice
-from dashboard.widgets import number
 from dashboard.widgets.messages import notice, plain
+from pipelines.methods import number
 
 CLUSTERING = "clustering"
 CLICK = "cluster_click"

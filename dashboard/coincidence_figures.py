@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.widgets import figures, number
-from dashboard.widgets.colours import POSITIVE_COLOUR, WRONG
+from dashboard.widgets import figures
+from dashboard.widgets.marks import WRONG
+from pipelines.methods import number
 from pipelines.methods.coincidence import Curve
+from pipelines.methods.colours import POSITIVE_COLOUR
 from pipelines.methods.intervals import Rate
 
 DASHES = ("solid", "dash", "dot", "dashdot")

@@ -11,8 +11,9 @@ import plotly.graph_objects as go
 
 from dashboard.compared import Measure, Pair, Part
 from dashboard.disagreements import Duel
-from dashboard.widgets import figures, number
+from dashboard.widgets import figures
 from dashboard.widgets.messages import plain
+from pipelines.methods import number
 from pipelines.methods.comparison import agreement
 from pipelines.methods.intervals import Rate, rate
 

@@ -14,8 +14,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import evidence, selection
-from dashboard.widgets import number
 from dashboard.widgets.messages import plain
+from pipelines.methods import number
 
 KINDS = 30
 """A column with more different words than this is no filter."""

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from dashboard.widgets import number
 from dashboard.widgets.messages import plain
-from pipelines.methods import metrics
+from pipelines.methods import metrics, number
 from pipelines.methods.intervals import Rate, rate, wilson
 
 MOST_CONFUSIONS = 500

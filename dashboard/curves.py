@@ -11,9 +11,10 @@ import plotly.graph_objects as go
 
 from cache import Run
 from dashboard import data, decided
-from dashboard.widgets import figures, number
-from dashboard.widgets.colours import SPLIT_DASHES
+from dashboard.widgets import figures
+from dashboard.widgets.marks import SPLIT_DASHES
 from dashboard.widgets.messages import plain
+from pipelines.methods import number
 from pipelines.methods.comparison import Gaps, gaps, mcnemar
 from pipelines.methods.intervals import Rate
 

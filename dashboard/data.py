@@ -13,8 +13,6 @@ import pandas as pd
 import streamlit as st
 
 from cache import SPLITS, Run, Workspace, list_workspaces
-from cache.belonging import check_inputs as check_inputs
-from cache.belonging import made_anew as made_anew
 from cache.errors import CacheError
 from cache.tables import read_table
 from pipelines.methods.intervals import Rate

@@ -7,15 +7,15 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
-from cache import Workspace
+from cache import Workspace, belonging
 from cache.issues import LabelIssues
-from dashboard import data, embedding_data, review_ways, selection
+from dashboard import embedding_data, review_ways, selection
 from dashboard.conditions import label as column_label
 from dashboard.images import thumbnail_url
-from dashboard.widgets import number
 from dashboard.widgets.gallery import Tile, gallery, page_of
 from dashboard.widgets.messages import notice, plain, told
 from dashboard.widgets.viewer import SMALL
+from pipelines.methods import number
 from pipelines.methods.intervals import Rate
 from pipelines.methods.oddities import ODDITIES
 
@@ -57,7 +57,7 @@ def show(issues: LabelIssues, view: str) -> None:
         )
         return
     with told():
-        data.check_inputs(artefact, workspace, f"The data quality beside '{issues.name}'")
+        belonging.check_inputs(artefact, workspace, f"The data quality beside '{issues.name}'")
         document = issues.document("quality")
         st.markdown(finding(document))
         _show_pairs(issues, view)

@@ -18,11 +18,13 @@ from scipy.sparse import csr_array
 from cache import SPLITS, Workspace
 from dashboard import data
 from pipelines.methods.pixels import BINS
-from pipelines.methods.sample_counts import class_counts as class_counts
-from pipelines.methods.sample_counts import duplicates as duplicates
-from pipelines.methods.sample_counts import groups_across as groups_across
-from pipelines.methods.sample_counts import imbalance as imbalance
-from pipelines.methods.sample_counts import leak_table as leak_table
+from pipelines.methods.sample_counts import (
+    class_counts,
+    duplicates,
+    groups_across,
+    imbalance,
+    leak_table,
+)
 
 ALL_CHANNELS = "all channels"
 """Name of the row, or of the choice, that takes the channels together."""

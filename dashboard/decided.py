@@ -9,9 +9,8 @@ import streamlit as st
 
 from cache import Run, Workspace
 from dashboard import data
-from dashboard.widgets import number
 from dashboard.widgets.messages import plain
-from pipelines.methods import decided_labels
+from pipelines.methods import decided_labels, number
 from pipelines.methods.decided_labels import ByDecided
 from pipelines.methods.intervals import Rate
 

@@ -11,8 +11,8 @@ from pandas.io.formats.style import Styler
 from cache import SPLITS, Dataset
 from dashboard import dataset_statistics
 from dashboard.dataset_statistics import Shared
-from dashboard.widgets import number
 from dashboard.widgets.messages import plain
+from pipelines.methods import number, sample_counts
 
 SIMILAR = 1.05
 """Up to this imbalance classes are called equally large."""
@@ -171,7 +171,7 @@ def leak_sentence(shared: Shared) -> str:
 
 
 def readable_leaks(leaks: pd.DataFrame) -> Styler:
-    """``dataset_statistics.leak_table`` with shares, and names for people."""
+    """``sample_counts.leak_table`` with shares, and names for people."""
     readable = pd.DataFrame(
         {
             "images": leaks["images"],
@@ -211,7 +211,7 @@ def duplicate_sentence(samples: pd.DataFrame, twins: pd.DataFrame, touched: pd.D
 def _balance(samples: pd.DataFrame) -> str:
     counts = samples["label"].value_counts(sort=False)
     counts = counts[counts > 0]
-    ratio = dataset_statistics.imbalance(counts)
+    ratio = sample_counts.imbalance(counts)
     if ratio <= SIMILAR:
         return "all classes are equally large" + (
             "" if ratio == 1 else f" (largest over smallest {ratio:.2f})"
@@ -270,7 +270,7 @@ def _array(frame: pd.DataFrame, dataset: Dataset) -> str | None:
 
 
 def _groups(frame: pd.DataFrame) -> str | None:
-    groups, across = dataset_statistics.groups_across(frame)
+    groups, across = sample_counts.groups_across(frame)
     if not groups:
         return None
     return f"{number.count(groups)}, {number.count(across)} of them in more than one split"

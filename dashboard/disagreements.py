@@ -13,9 +13,9 @@ import streamlit as st
 
 from dashboard import compared, selection
 from dashboard.compared import Answers, Part
-from dashboard.widgets import number
 from dashboard.widgets.matrix import MatrixSelection, confusion
 from dashboard.widgets.messages import plain
+from pipelines.methods import number
 from pipelines.methods.comparison import Paired, mcnemar
 from pipelines.methods.intervals import rate
 

@@ -24,9 +24,9 @@ from dashboard.compared import Answers
 from dashboard.disagreements import Duel, Looked
 from dashboard.images import thumbnail_url
 from dashboard.points import SHARP
-from dashboard.widgets import number
 from dashboard.widgets.gallery import Tile, gallery, page_of, start_over
 from dashboard.widgets.messages import plain
+from pipelines.methods import number
 from pipelines.methods.spreadsheet import to_csv
 
 PAGE = "compare_page"

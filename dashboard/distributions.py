@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
 from dashboard.widgets import figures
-from dashboard.widgets.colours import POSITIVE_COLOUR, SEQUENTIAL, SPLIT_COLOURS, class_colours
+from pipelines.methods.colours import POSITIVE_COLOUR, SEQUENTIAL, SPLIT_COLOURS, class_colours
 
 NAMED_BARS = 40
 """So many classes get a bar with their name; more stand side by side without names."""
@@ -30,7 +30,7 @@ def count_figure(counts: pd.DataFrame) -> go.Figure:
     """Images of each class, one colour a split.
 
     Args:
-        counts: As ``dataset_statistics.class_counts`` returns, of the classes to draw.
+        counts: As ``sample_counts.class_counts`` returns, of the classes to draw.
     """
     named = len(counts) <= NAMED_BARS
     if not named:

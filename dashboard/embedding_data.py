@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cache import Run, Workspace
+from cache import Run, Workspace, belonging
 from cache.artefact import Artefact
 from cache.embeddings import Embedding, Neighbours, embeddings
 from cache.store import load_array
@@ -101,7 +101,7 @@ def checked(embedding: Embedding, stage: str) -> Artefact:
     """
     artefact = embedding.artefact(stage)
     what = f"The artefact '{stage}' of the embedding '{embedding.name}'"
-    data.check_inputs(artefact, embedding.run.workspace, what)
+    belonging.check_inputs(artefact, embedding.run.workspace, what)
     return artefact
 
 

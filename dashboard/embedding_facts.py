@@ -14,9 +14,9 @@ from cache.embeddings import Embedding
 from cache.store import load_array
 from dashboard import embedding_data, neighbourhoods
 from dashboard.points import Map
-from dashboard.widgets import number
 from dashboard.widgets.gallery import Tile, gallery, page_of
 from dashboard.widgets.messages import plain
+from pipelines.methods import number
 from pipelines.methods.intervals import Rate
 from pipelines.methods.pixels import encode, to_channels, to_display
 

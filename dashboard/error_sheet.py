@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cache import Run
+from cache import Run, belonging
 from cache.issues import LabelIssues, label_issues
 from cache.review_database import is_there
 from cache.reviews import VERDICTS
@@ -27,9 +27,9 @@ from dashboard import (
 from dashboard.images import image_url, pixels
 from dashboard.neighbourhoods import Scope, neighbours_of
 from dashboard.overlay import Look
-from dashboard.widgets import number
 from dashboard.widgets.messages import plain, told
 from dashboard.widgets.viewer import Picture, viewer
+from pipelines.methods import number
 from pipelines.methods.label_issues import NONE, WORDS
 
 NEAREST: Final = 5
@@ -205,7 +205,7 @@ def _classes(run: Run, sample: pd.Series) -> list[tuple[str, str]]:
 def _suspicion(issues: LabelIssues, sample_id: str) -> str:
     artefact = issues.artefact("issues")
     what = f"The search for wrong labels '{issues.name}'"
-    data.check_inputs(artefact, issues.run.workspace, what)
+    belonging.check_inputs(artefact, issues.run.workspace, what)
     table = _issues(str(artefact.folder), artefact.manifest.fingerprint, issues)
     name = f"Search *{plain(issues.name)}*"
     place = int(table.index.get_indexer(pd.Index([sample_id]))[0])

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cache import Run
+from cache import Run, belonging
 from cache.occlusion import Occlusion, drawing, occlusions
-from dashboard import data, live
+from dashboard import live
 from dashboard.occluding import Fill
 from dashboard.widgets.messages import plain
 from dashboard.widgets.occlusion import Panel
@@ -67,7 +67,7 @@ def drawn_maps(run: Run) -> list[tuple[Occlusion, int, int, Fill]]:
     for occlusion in occlusions(run):
         made = [occlusion.artefact(stage) for stage in ("exact", "estimators")]
         there = all(each.exists for each in made)
-        if there and not any(data.made_anew(run.workspace, each) for each in made):
+        if there and not any(belonging.made_anew(run.workspace, each) for each in made):
             exact = occlusion.document("exact")
             # A list is the mean of train, one number a channel.
             given = "mean" if isinstance(exact["fill"], list) else exact["fill"]

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cache import Run, Workspace
+from cache import Run, Workspace, belonging
 from cache.errors import CacheError, RunNotFoundError
 from cache.occlusion import Occlusion, occlusions
 from dashboard import data, selection
@@ -131,7 +131,7 @@ def columns_of(occlusion: Occlusion) -> tuple[pd.DataFrame, float]:
     """
     artefact = occlusion.artefact("exact")
     what = f"The artefact 'exact' of the occlusion maps '{occlusion.name}'"
-    data.check_inputs(artefact, occlusion.run.workspace, what)
+    belonging.check_inputs(artefact, occlusion.run.workspace, what)
     table, border = _columns(str(artefact.folder), artefact.manifest.fingerprint, occlusion)
     return table.copy(deep=False), border
 

@@ -14,10 +14,11 @@ from dashboard import occlusion_controls, selection
 from dashboard.estimates import Estimator
 from dashboard.images import thumbnail_url
 from dashboard.points import SHARP
-from dashboard.widgets import figures, number
-from dashboard.widgets.colours import POSITIVE_COLOUR
+from dashboard.widgets import figures
 from dashboard.widgets.gallery import Tile, gallery
 from dashboard.widgets.messages import plain
+from pipelines.methods import number
+from pipelines.methods.colours import POSITIVE_COLOUR
 from pipelines.methods.occlusion.fidelity import BETTER_HIGH, worst_and_best
 
 MEASURES: Final = {

@@ -15,7 +15,7 @@ import streamlit as st
 from cache import SPLITS, Dataset
 from dashboard import conditions, evidence, narrowing, selection
 from dashboard.dataset_statistics import full_scale
-from dashboard.widgets import number
+from pipelines.methods import number
 
 IN_SPLIT = "in_split"
 IN_CLASS = "in_class"

@@ -13,8 +13,8 @@ import streamlit as st
 from dashboard import live, occluding
 from dashboard.occluding import Question
 from dashboard.widgets import figures
-from dashboard.widgets.colours import PALETTE, POSITIVE_COLOUR
 from dashboard.widgets.messages import notice, plain
+from pipelines.methods.colours import PALETTE, POSITIVE_COLOUR
 
 EXACT = "exact"
 

@@ -15,10 +15,10 @@ from dashboard.conditions import label as column_label
 from dashboard.filters import View
 from dashboard.images import image_url, pixels
 from dashboard.overlay import Laid
-from dashboard.widgets import number
-from dashboard.widgets.colours import verdict
+from dashboard.widgets.marks import verdict
 from dashboard.widgets.messages import notice, plain, told
 from dashboard.widgets.viewer import Picture, Region, viewer
+from pipelines.methods import number
 from pipelines.methods.pixels import to_float
 
 REGION = "region"

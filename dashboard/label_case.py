@@ -23,10 +23,11 @@ from dashboard.images import image_url, thumbnail_url
 from dashboard.opened import probability_figure
 from dashboard.points import SHARP
 from dashboard.review_state import State
-from dashboard.widgets import figures, number
+from dashboard.widgets import figures
 from dashboard.widgets.gallery import Tile, gallery
 from dashboard.widgets.messages import plain
 from dashboard.widgets.viewer import Picture, Verdicts, viewer
+from pipelines.methods import number
 
 AHEAD = 2
 """How many of the next images the browser fetches beforehand."""

@@ -15,9 +15,9 @@ from dashboard.images import thumbnail_url
 from dashboard.points import SHARP
 from dashboard.review_state import State
 from dashboard.triage import Square
-from dashboard.widgets import number
 from dashboard.widgets.gallery import Tile, gallery, page_of
 from dashboard.widgets.scatter import Selected, happened, scatter
+from pipelines.methods import number
 
 SQUARE: Final = "labels_square"
 PAGE: Final = "labels_page"

@@ -13,9 +13,9 @@ from cache import Run
 from cache.occlusion import Occlusion, occlusions
 from dashboard import data, evidence, images, narrowing, occluding, selection
 from dashboard.points import SHARP
-from dashboard.widgets import number
 from dashboard.widgets.gallery import Tile, gallery, page_of, start_over
 from dashboard.widgets.messages import notice, plain, told
+from pipelines.methods import number
 from pipelines.methods.intervals import Rate, rate
 from pipelines.methods.painting import painted
 

@@ -13,17 +13,9 @@ from cache import SPLITS
 from cache.embeddings import Embedding
 from dashboard import conditions, embedding_data, evidence
 from dashboard.points import Map
-from dashboard.widgets.colours import (
-    PALETTE,
-    RIGHT,
-    SEQUENTIAL,
-    SPLIT_COLOURS,
-    SYMBOLS,
-    WRONG,
-    class_colours,
-    class_symbols,
-)
+from dashboard.widgets.marks import RIGHT, SYMBOLS, WRONG, class_symbols
 from dashboard.widgets.scatter import Colouring, Entry
+from pipelines.methods.colours import PALETTE, SEQUENTIAL, SPLIT_COLOURS, class_colours
 
 LABEL: Final = "label"
 PREDICTION: Final = "prediction"

@@ -10,9 +10,8 @@ import pandas as pd
 
 from dashboard import evidence
 from dashboard.conditions import Condition
-from dashboard.widgets import number
 from dashboard.widgets.messages import plain
-from pipelines.methods import metrics
+from pipelines.methods import metrics, number
 
 Answer = Literal["wrong", "right", "all"]
 

@@ -14,8 +14,7 @@ import streamlit as st
 from cache.embeddings import Embedding
 from dashboard import data, embedding_data
 from dashboard.points import Map
-from dashboard.widgets import number
-from pipelines.methods import intervals
+from pipelines.methods import intervals, number
 from pipelines.methods.intervals import Rate
 from pipelines.methods.neighbours import Metric, one_query
 

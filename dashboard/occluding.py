@@ -14,8 +14,8 @@ import streamlit as st
 from cache import Run
 from dashboard import live
 from dashboard.images import LOSSLESS
-from dashboard.widgets import number
 from dashboard.widgets.messages import plain
+from pipelines.methods import number
 from pipelines.methods.pixels import data_url, encode, to_display
 
 if TYPE_CHECKING:

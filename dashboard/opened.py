@@ -17,10 +17,12 @@ from streamlit.errors import StreamlitAPIException
 from cache import Dataset, Run
 from dashboard import overlay, review_ways, selection
 from dashboard.images import image_url, pixels
-from dashboard.widgets import figures, number
-from dashboard.widgets.colours import class_colours, verdict
+from dashboard.widgets import figures
+from dashboard.widgets.marks import verdict
 from dashboard.widgets.messages import notice, plain, told
 from dashboard.widgets.viewer import Picture, viewer
+from pipelines.methods import number
+from pipelines.methods.colours import class_colours
 
 BARS = 5
 """How many classes show their probability."""

@@ -12,10 +12,10 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from cache import Run
+from cache import Run, belonging
 from cache.errors import CentauroError
 from cache.occlusion import Occlusion, occlusions
-from dashboard import data, live, occluding
+from dashboard import live, occluding
 from dashboard.occluding import Fill
 from dashboard.widgets.messages import plain, told
 from dashboard.widgets.viewer import Overlay
@@ -188,7 +188,7 @@ def kept(run: Run, sample_id: str) -> Look | None:
     """
     for occlusion in occlusions(run):
         artefact = occlusion.artefact("exact")
-        if not artefact.exists or data.made_anew(run.workspace, artefact) is not None:
+        if not artefact.exists or belonging.made_anew(run.workspace, artefact) is not None:
             continue
         mapped = _mapped(str(artefact.folder), artefact.manifest.fingerprint, occlusion)
         place = int(mapped.index.get_indexer(pd.Index([sample_id]))[0])

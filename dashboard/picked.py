@@ -20,9 +20,9 @@ from cache.embeddings import embeddings, open_embedding
 from cache.errors import CacheError
 from dashboard import data, embedding_data, selection
 from dashboard.points import PROJECTIONS, open_map
-from dashboard.widgets import number
 from dashboard.widgets.messages import plain
 from dashboard.widgets.scatter import Outline, inside, parse_outline, write_outline
+from pipelines.methods import number
 
 PICKED: Final = "picked"
 

@@ -13,10 +13,11 @@ from dashboard import downloads, export, neighbourhoods, picked, selection
 from dashboard.images import thumbnail_url
 from dashboard.picked import Picked
 from dashboard.points import SHARP, Map
-from dashboard.widgets import figures, number
-from dashboard.widgets.colours import class_colours
+from dashboard.widgets import figures
 from dashboard.widgets.gallery import Tile, gallery, page_of, start_over
 from dashboard.widgets.messages import notice, plain
+from pipelines.methods import number
+from pipelines.methods.colours import class_colours
 
 PAGE = "picked_page"
 GALLERY = "embeddings_gallery"

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from dashboard.widgets import number
 from dashboard.widgets.messages import plain
+from pipelines.methods import number
 
 EXTREME: Final = 0.005
 """Share of the images, at either end, whose brightness or contrast is called extreme."""

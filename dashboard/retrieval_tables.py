@@ -12,7 +12,7 @@ from dashboard import coincidence, embedding_data, embedding_facts
 from dashboard.coincidence import EXACT, PAIRS, VARIANTS
 from dashboard.coincidence_figures import rate_at
 from dashboard.embedding_facts import rate_of
-from dashboard.widgets import number
+from pipelines.methods import number
 
 
 def finding(embedding: Embedding, pair: str, k: int, macro: bool, chance: float) -> str:

@@ -16,9 +16,9 @@ from cache import Workspace
 from cache.errors import CentauroError, ReviewsError, VerdictError
 from cache.reviews import Review, new_token
 from dashboard import data, review_state, reviews, selection
-from dashboard.widgets import number
 from dashboard.widgets.component import Handler
 from dashboard.widgets.messages import plain, show_error
+from pipelines.methods import number
 
 SELECTED: Final = "labels_selected"
 """Images that are ticked in the gallery, by id."""

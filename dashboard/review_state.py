@@ -13,8 +13,8 @@ from cache import Workspace, verdicts
 from cache.reviews import VERDICTS
 from cache.verdicts import DISPUTED
 from dashboard import reviews
-from dashboard.widgets import number
 from dashboard.widgets.messages import plain
+from pipelines.methods import number
 
 KINDS: Final = ("wrong", "right", *(kind for kind in VERDICTS if kind not in ("wrong", "right")))
 """Verdicts in the order in which they are told of."""

@@ -14,10 +14,9 @@ from dashboard import review_state, review_ways
 from dashboard.images import thumbnail_url
 from dashboard.points import SHARP
 from dashboard.review_state import State
-from dashboard.widgets import number
 from dashboard.widgets.gallery import Tile, gallery, page_of
 from dashboard.widgets.messages import notice, plain
-from pipelines.methods import agreement
+from pipelines.methods import agreement, number
 from pipelines.methods.agreement import Agreement
 
 PAGE: Final = "disputes_page"

@@ -15,9 +15,9 @@ from dashboard import embedding_data, embedding_facts, neighbourhoods, picked, s
 from dashboard.images import thumbnail_url
 from dashboard.neighbourhoods import Found, Scope
 from dashboard.points import SHARP
-from dashboard.widgets import number
 from dashboard.widgets.gallery import Tile, gallery
 from dashboard.widgets.messages import plain
+from pipelines.methods import number
 
 AMONG = "among"
 OF_CLASS = "of_class"

@@ -13,7 +13,7 @@ from cache.embeddings import Embedding
 from dashboard import embedding_data
 from dashboard.picked import Picked
 from dashboard.widgets import figures
-from dashboard.widgets.colours import class_colours
+from pipelines.methods.colours import class_colours
 
 PROJECTION: Final = "umap_3d"
 MOST_POINTS: Final = 8_000

@@ -9,8 +9,9 @@ import streamlit as st
 from cache import Workspace
 from dashboard import conditions, dataset_statistics, description, distributions
 from dashboard.filters import View
-from dashboard.widgets import figures, number
+from dashboard.widgets import figures
 from dashboard.widgets.messages import plain
+from pipelines.methods import number
 from pipelines.methods.pixels import BINS
 
 SEED = 0

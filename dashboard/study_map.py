@@ -10,9 +10,9 @@ import streamlit as st
 from dashboard import live, occluding
 from dashboard.occluding import Explained, Question
 from dashboard.points import SHARP
-from dashboard.widgets import number
 from dashboard.widgets.messages import notice, plain
 from dashboard.widgets.occlusion import Panel, occlusion_maps
+from pipelines.methods import number
 from pipelines.methods.occlusion import study
 from pipelines.methods.occlusion.fidelity import correlations
 

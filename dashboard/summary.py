@@ -10,9 +10,10 @@ import plotly.graph_objects as go
 
 from cache import Run, StageState, Workspace
 from dashboard import data, decided
-from dashboard.widgets import figures, number
-from dashboard.widgets.colours import SPLIT_COLOURS
+from dashboard.widgets import figures
 from dashboard.widgets.messages import plain
+from pipelines.methods import number
+from pipelines.methods.colours import SPLIT_COLOURS
 from pipelines.methods.decided_labels import ByDecided
 from pipelines.methods.intervals import Rate
 

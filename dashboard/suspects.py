@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from cache import belonging
 from cache.embeddings import Embedding, open_embedding
 from cache.issues import LabelIssues
 from cache.tables import read_table
 from dashboard import data
-from dashboard.widgets import number
 from dashboard.widgets.messages import plain
+from pipelines.methods import number
 from pipelines.methods.label_issues import BOTH, CONFIDENT, NEIGHBOURS, NONE
 
 WHY: Final = {
@@ -44,7 +45,7 @@ def table(issues: LabelIssues) -> pd.DataFrame:
     """
     artefact = issues.artefact("issues")
     what = f"The label issues '{issues.name}' of the run '{issues.run.name}'"
-    data.check_inputs(artefact, issues.run.workspace, what)
+    belonging.check_inputs(artefact, issues.run.workspace, what)
     kept = _table(str(artefact.folder), artefact.manifest.fingerprint, issues)
     return kept.copy(deep=False)
 

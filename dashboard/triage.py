@@ -29,7 +29,7 @@ from dashboard import selection, suspects
 from dashboard.images import FOR_GOOD, thumbnail_base
 from dashboard.points import MOST_POINTS, SAMPLE, SHARP, payload
 from dashboard.review_state import State
-from dashboard.widgets.colours import PALETTE, RIGHT, WRONG
+from dashboard.widgets.marks import RIGHT, WRONG
 from dashboard.widgets.scatter import (
     Colouring,
     Entry,
@@ -39,6 +39,7 @@ from dashboard.widgets.scatter import (
     parse_outline,
     write_outline,
 )
+from pipelines.methods.colours import PALETTE
 from pipelines.methods.label_issues import BOTH, CONFIDENT, NEIGHBOURS, NONE
 
 OUTLINE: Final = "triage"

@@ -17,9 +17,11 @@ import streamlit as st
 from dashboard import estimates, occlusion_controls
 from dashboard.estimates import Estimator
 from dashboard.occluding import Question
-from dashboard.widgets import figures, number
-from dashboard.widgets.colours import POSITIVE_COLOUR, WRONG
+from dashboard.widgets import figures
+from dashboard.widgets.marks import WRONG
 from dashboard.widgets.messages import notice, plain
+from pipelines.methods import number
+from pipelines.methods.colours import POSITIVE_COLOUR
 from pipelines.methods.occlusion import risk
 
 MAPS: Final = "maps"

@@ -14,12 +14,11 @@ from cache.embeddings import Embedding
 from dashboard import embedding_data, live, selection
 from dashboard.images import LOSSLESS
 from dashboard.points import Map
-from dashboard.widgets import number
 from dashboard.widgets.gallery import Tile, gallery
 from dashboard.widgets.messages import plain
 from dashboard.widgets.scatter import Mark
 from dashboard.widgets.viewer import SMALL
-from pipelines.methods import reading
+from pipelines.methods import number, reading
 from pipelines.methods.decoding import FORMATS, UnreadableImageError, decode_bytes
 from pipelines.methods.neighbours import one_query
 from pipelines.methods.pixels import data_url, encode, to_display

@@ -22,9 +22,10 @@ from dashboard import (
 )
 from dashboard.compared import COMPARED
 from dashboard.disagreements import Duel
-from dashboard.widgets import figures, number
-from dashboard.widgets.colours import run_colours
+from dashboard.widgets import figures
 from dashboard.widgets.messages import finding, notice, plain
+from pipelines.methods import number
+from pipelines.methods.colours import run_colours
 
 AGAINST = "against"
 PANELS = "compare_panels"

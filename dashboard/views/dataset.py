@@ -20,8 +20,9 @@ from dashboard import (
     spreads,
 )
 from dashboard.inspector import show_open_image
-from dashboard.widgets import figures, number
+from dashboard.widgets import figures
 from dashboard.widgets.messages import finding, notice, plain, told
+from pipelines.methods import number, sample_counts
 from pipelines.methods.spreadsheet import to_csv
 
 TAB = "tab"
@@ -32,7 +33,7 @@ def show_summary() -> None:
     """Counts by class and split, dimensions, and the statistics of the pixels."""
     with st.grid(2, min_column_width=380):
         with st.container():
-            counts = dataset_statistics.class_counts(frame)
+            counts = sample_counts.class_counts(frame)
             st.plotly_chart(
                 distributions.count_figure(counts[counts.sum(axis=1) > 0]),
                 config=figures.CONFIG,

@@ -23,11 +23,10 @@ from dashboard import (
     selection,
 )
 from dashboard.images import thumbnail_url
-from dashboard.widgets import number
 from dashboard.widgets.gallery import Tile, gallery, page_of, start_over
 from dashboard.widgets.matrix import Normalise, confusion
 from dashboard.widgets.messages import finding, notice
-from pipelines.methods import metrics
+from pipelines.methods import metrics, number
 from pipelines.methods.intervals import Rate
 
 FIGURES = "figures"

@@ -30,9 +30,10 @@ from dashboard import (
 )
 from dashboard.occluding import Explained, Question
 from dashboard.points import SHARP
-from dashboard.widgets import colours, messages, number
+from dashboard.widgets import marks, messages
 from dashboard.widgets.messages import notice, plain
 from dashboard.widgets.occlusion import Panel, occlusion_maps
+from pipelines.methods import number
 
 TAB = "about"
 STOPPED = "occlusion_stopped"
@@ -65,7 +66,7 @@ def facts(sample: pd.Series | None, clean: np.ndarray) -> None:
     if sample is None:
         st.markdown(f"An upload, {said}.")
         return
-    look = colours.verdict(classes[best] == str(sample["label"]))
+    look = marks.verdict(classes[best] == str(sample["label"]))
     st.markdown(
         f"{look.icon} {look.word}: {sample['split']} image of class "
         f"**{plain(str(sample['label']))}**, {said}."

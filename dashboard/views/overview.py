@@ -7,8 +7,9 @@ import streamlit as st
 from cache import Workspace, cache_root
 from cache.errors import CacheError
 from dashboard import data, selection, summary
-from dashboard.widgets import figures, number
+from dashboard.widgets import figures
 from dashboard.widgets.messages import finding, notice, plain, show_error
+from pipelines.methods import number
 
 MISTAKES = "overview_mistakes"
 

@@ -19,10 +19,11 @@ from dashboard import (
 from dashboard.coincidence import EXACT, PAIRS, VARIANTS
 from dashboard.images import thumbnail_url
 from dashboard.points import SHARP
-from dashboard.widgets import figures, number
-from dashboard.widgets.colours import POSITIVE_COLOUR, class_colours, run_colours
+from dashboard.widgets import figures
 from dashboard.widgets.gallery import Tile, gallery, page_of
 from dashboard.widgets.messages import finding, notice, plain
+from pipelines.methods import number
+from pipelines.methods.colours import POSITIVE_COLOUR, class_colours, run_colours
 
 PAIR = "pair"
 AVERAGE = "average"

@@ -25,10 +25,11 @@ from dashboard.images import image_url, pixels
 from dashboard.neighbourhoods import Found
 from dashboard.overlay import Laid
 from dashboard.uploads import Upload
-from dashboard.widgets import messages, number
-from dashboard.widgets.colours import verdict
+from dashboard.widgets import messages
+from dashboard.widgets.marks import verdict
 from dashboard.widgets.messages import notice, plain
 from dashboard.widgets.viewer import Picture, viewer
+from pipelines.methods import number
 
 
 def ask(each: Embedding, k: int) -> Found:

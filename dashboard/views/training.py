@@ -7,9 +7,10 @@ import streamlit as st
 from cache import Run
 from dashboard import curves, data, decided, selection
 from dashboard.compared import COMPARED
-from dashboard.widgets import figures, number
-from dashboard.widgets.colours import run_colours
+from dashboard.widgets import figures
 from dashboard.widgets.messages import finding, notice, plain
+from pipelines.methods import number
+from pipelines.methods.colours import run_colours
 
 RUNS = "runs"
 HUMAN_ERROR = "human_error"

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import plotly.graph_objects as go
 
-from dashboard.widgets import number
+from pipelines.methods import number
 from pipelines.methods.intervals import Rate
 
 CONFIG: Final[dict[str, Any]] = {

@@ -16,8 +16,8 @@ from typing import Any, Final, Literal
 import numpy as np
 from plotly.colors import get_colorscale
 
-from dashboard.widgets.colours import DIVERGING, SEQUENTIAL
 from dashboard.widgets.component import Step, define, mount, stepping
+from pipelines.methods.colours import DIVERGING, SEQUENTIAL
 
 Kind = Literal["probability", "difference", "relative"]
 

@@ -76,7 +76,7 @@ def class_colours(classes: Sequence[str]) -> dict[str, str]:
 
     Give all classes of the workspace, not only those on screen, so that a class keeps its colour
     whatever is filtered. From the 25th class on the colours come again from the first;
-    :func:`dashboard.widgets.colours.class_symbols` tells those apart, and no pair of colour and
+    :func:`dashboard.widgets.marks.class_symbols` tells those apart, and no pair of colour and
     symbol comes twice among the first 216 classes.
 
     Args:

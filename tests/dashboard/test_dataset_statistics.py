@@ -9,7 +9,7 @@ import pytest
 
 from cache import SPLITS, Workspace
 from dashboard import dataset_statistics
-from pipelines.methods import pixels
+from pipelines.methods import pixels, sample_counts
 from tests.dashboard.conftest import make_workspace
 
 CLASSES = ["a", "b", "c"]
@@ -85,11 +85,11 @@ def test_counts_shares_and_imbalance() -> None:
     splits = ["train"] * 4 + ["test"] * 2
     frame = measured([image] * 6, labels, splits)
     frame.loc[4:, "split_made"] = True
-    counts = dataset_statistics.class_counts(frame)
+    counts = sample_counts.class_counts(frame)
     assert counts.loc["c"].tolist() == [0, 0, 0]
     assert counts["train"].tolist() == [3, 1, 0]
-    assert dataset_statistics.imbalance(counts["train"]) == 3.0
-    assert np.isnan(dataset_statistics.imbalance(counts["val"]))
+    assert sample_counts.imbalance(counts["train"]) == 3.0
+    assert np.isnan(sample_counts.imbalance(counts["val"]))
     by_split = dataset_statistics.split_table(frame)
     assert list(by_split.index) == ["train", "test"]
     assert by_split["imbalance"].tolist() == [3.0, 1.0]
@@ -108,13 +108,13 @@ def test_duplicates_come_worst_first() -> None:
     labels = ["a", "a", "a", "a", "a", "a", "b", "c"]
     splits = ["train", "train", "train", "train", "test", "val", "val", "test"]
     frame = measured(images, labels, splits)
-    table = dataset_statistics.duplicates(frame)
+    table = sample_counts.duplicates(frame)
     hashes = [pixels.content_hash(images[i]) for i in (5, 3, 0)]
     assert list(table.index) == hashes
     assert table["conflicting"].tolist() == [True, False, False]
     assert table["across"].tolist() == [False, True, False]
     assert table["images"].tolist() == [2, 2, 3]
-    assert dataset_statistics.duplicates(frame.iloc[[0, 3, 5, 7]]).empty
+    assert sample_counts.duplicates(frame.iloc[[0, 3, 5, 7]]).empty
 
 
 def test_leaks_are_told_apart() -> None:
@@ -123,10 +123,10 @@ def test_leaks_are_told_apart() -> None:
     frame = measured(images, ["a"] * 5, splits)
     frame["group"] = pd.Series(["p", "q", None, "q", None], dtype="str")
     frame["leaked"] = [False, False, True, True, False]
-    table = dataset_statistics.leak_table(frame)
+    table = sample_counts.leak_table(frame)
     assert table.loc["val"].to_dict() == {"images": 1, "leaked": 1, "pixels": 1, "group": 0}
     assert table.loc["test"].to_dict() == {"images": 2, "leaked": 1, "pixels": 0, "group": 1}
-    assert dataset_statistics.groups_across(frame) == (2, 1)
+    assert sample_counts.groups_across(frame) == (2, 1)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from cache.occlusion import Occlusion, open_occlusion
 from dashboard import data, embedding_data, evidence, export, looks, map_colours
 from dashboard.conditions import Condition, columns, label
 from dashboard.points import open_map
-from dashboard.widgets import number
+from pipelines.methods import number
 from tests.dashboard.conftest import Fire, Shown, make_workspace, parameter
 from tests.dashboard.occlusion_artefacts import add_maps
 

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from cache import Workspace
 from dashboard import curves, data
-from dashboard.widgets.colours import run_colours
+from pipelines.methods.colours import run_colours
 from tests.dashboard.conftest import make_workspace
 
 Open = Callable[..., AppTest]

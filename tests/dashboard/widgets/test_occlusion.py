@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.widgets import colours
 from dashboard.widgets.occlusion import LEAST_DIFFERENCE, Panel, occlusion_maps
+from pipelines.methods import colours
 from tests.dashboard.conftest import Fire, Shown
 
 ARGUMENTS: dict[str, Any] = {

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.widgets import number
+from pipelines.methods import number
 from pipelines.methods.intervals import Difference, Rate, rate
 
 NAN = float("nan")

@@ -1,5 +1,4 @@
-"""One meaning, one colour, on every page; the colours themselves are in
-:mod:`pipelines.methods.colours`, from where the report takes them too."""
+"""What a colour tells is told by a shape, too: marker symbols, line styles, right and wrong."""
 
 from __future__ import annotations
 
@@ -7,14 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pipelines.methods.colours import DIVERGING as DIVERGING
-from pipelines.methods.colours import PALETTE as PALETTE
-from pipelines.methods.colours import POSITIVE_COLOUR as POSITIVE_COLOUR
-from pipelines.methods.colours import RIGHT_COLOUR, WRONG_COLOUR
-from pipelines.methods.colours import SEQUENTIAL as SEQUENTIAL
-from pipelines.methods.colours import SPLIT_COLOURS as SPLIT_COLOURS
-from pipelines.methods.colours import class_colours as class_colours
-from pipelines.methods.colours import run_colours as run_colours
+from pipelines.methods.colours import PALETTE, RIGHT_COLOUR, WRONG_COLOUR
 
 SYMBOLS: Final = (
     "circle",

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dashboard.widgets import colours
+from dashboard.widgets import marks
+from pipelines.methods import colours
 
 CONFIG = Path(__file__).parents[3] / ".streamlit" / "config.toml"
 
@@ -67,11 +68,11 @@ def test_any_two_class_colours_can_be_told_apart(vision: str) -> None:
 
 @pytest.mark.parametrize("vision", list(VISION))
 def test_right_and_wrong_differ_by_more_than_colour(vision: str) -> None:
-    right, wrong = colours.RIGHT, colours.WRONG
+    right, wrong = marks.RIGHT, marks.WRONG
     assert right.word != wrong.word and right.symbol != wrong.symbol and right.icon != wrong.icon
     distance = np.linalg.norm(oklab(right.colour, vision) - oklab(wrong.colour, vision))
     assert distance > 0.1
-    assert colours.verdict(True) is right and colours.verdict(False) is wrong
+    assert marks.verdict(True) is right and marks.verdict(False) is wrong
 
 
 def test_a_class_keeps_its_colour_when_classes_are_added() -> None:
@@ -82,7 +83,7 @@ def test_a_class_keeps_its_colour_when_classes_are_added() -> None:
 
 def test_two_hundred_classes_differ_in_colour_or_symbol() -> None:
     classes = [f"class {place}" for place in range(200)]
-    colour, symbol = colours.class_colours(classes), colours.class_symbols(classes)
+    colour, symbol = colours.class_colours(classes), marks.class_symbols(classes)
     assert len({(colour[name], symbol[name]) for name in classes}) == 200
     assert {symbol[name] for name in classes[:24]} == {"circle"}
 
