@@ -15,7 +15,7 @@ from dashboard.images import thumbnail_url
 from dashboard.widgets.gallery import Tile, gallery, page_of
 from dashboard.widgets.messages import notice, plain, told
 from dashboard.widgets.viewer import SMALL
-from pipelines.methods import number
+from pipelines.methods import data_faults, number
 from pipelines.methods.intervals import Rate
 from pipelines.methods.oddities import ODDITIES
 
@@ -23,21 +23,6 @@ KIND: Final = "odd_kind"
 
 _PAIRS_A_PAGE: Final = 12
 _TILES_A_PAGE: Final = 40
-
-_MEANS: Final = {
-    "constant": "all pixels are the same",
-    "dark": "far darker than the others",
-    "bright": "far brighter than the others",
-    "blurred": "far less sharp than the others",
-    "outlier": "far from all others in the embedding",
-}
-_FIGURES: Final = {
-    "constant": "contrast",
-    "dark": "brightness",
-    "bright": "brightness",
-    "blurred": "sharpness",
-    "outlier": "remoteness",
-}
 
 
 def show(issues: LabelIssues, view: str) -> None:
@@ -59,35 +44,10 @@ def show(issues: LabelIssues, view: str) -> None:
     with told():
         belonging.check_inputs(artefact, workspace, f"The data quality beside '{issues.name}'")
         document = issues.document("quality")
-        st.markdown(finding(document))
+        st.markdown(data_faults.finding(document))
         _show_pairs(issues, view)
         _show_odd(issues, document, view)
         _show_slices(document)
-
-
-def finding(document: dict[str, Any]) -> str:
-    """What was found, in Markdown.
-
-    Args:
-        document: As the stage ``quality`` wrote it.
-    """
-    pairs = document["duplicates"].values()
-    conflicting = sum(kind["conflicting"] for kind in pairs)
-    across = sum(kind["across_splits"] for kind in pairs)
-    odd = sum(sum(splits.values()) for splits in document["odd"].values())
-    out = [each for each in document["slices"] if each["out_of_line"]]
-    groups = document["groups"]
-    parts = [
-        f"**{number.plural(sum(kind['pairs'] for kind in pairs), 'pair')}** of images "
-        f"that are the same, or nearly: {conflicting:,} with conflicting labels, {across:,} across "
-        "splits",
-        f"{number.plural(groups['crossing'], 'group')} of {groups['all']:,} in more than one split",
-        f"{number.plural(odd, 'image')} out of the ordinary",
-    ]
-    if document["slices"]:
-        slices = f"{number.plural(len(out), 'slice')} of {len(document['slices']):,}"
-        parts.append(f"{slices} with an error rate out of line")
-    return "; ".join(parts) + "."
 
 
 def slice_table(slices: list[dict[str, Any]]) -> pd.DataFrame:
@@ -160,12 +120,12 @@ def _show_odd(issues: LabelIssues, document: dict[str, Any], view: str) -> None:
     if kind is None:
         return
     table = issues.quality()
-    figure = _FIGURES[kind]
+    figure = data_faults.FIGURES[kind]
     rows = table[table[kind]].sort_values(figure, ascending=kind not in ("bright", "outlier"))
     page = page_of(range(len(rows)), key="odd_page", per_page=_TILES_A_PAGE)
     st.caption(
-        f"Images {page.caption}: {_MEANS[kind]}. Beyond {document['bound']} by the modified "
-        f"z-score of {figure}, which stands below each; the oddest first."
+        f"Images {page.caption}: {data_faults.MEANS[kind]}. Beyond {document['bound']} by the "
+        f"modified z-score of {figure}, which stands below each; the oddest first."
     )
     shown = rows.iloc[page.first - 1 : page.last]
     shown = shown.assign(note=[f"{value:.3g}" for value in shown[figure]])

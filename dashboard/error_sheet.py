@@ -125,10 +125,11 @@ def show_nearest(run: Run, table: pd.DataFrame, row: int) -> list[int]:
     return [int(at) for at in pairs[(pairs == row).any(axis=1)].ravel() if at != row]
 
 
-def show_flags(table: pd.DataFrame, row: int, near: list[int]) -> None:
+def show_flags(run: Run, table: pd.DataFrame, row: int, near: list[int]) -> None:
     """Draw what is odd about the image itself."""
     st.subheader("Quality", anchor=False)
-    found = quality_flags.flags(table, row, near)
+    odd = _oddities(run, str(table["sample_id"].iloc[row]))
+    found = quality_flags.flags(table, row, near, odd)
     if not found:
         st.caption("No copies, no leak, and pixels like those of the other images.")
         return
@@ -220,6 +221,16 @@ def _suspicion(issues: LabelIssues, sample_id: str) -> str:
     )
 
 
+def _oddities(run: Run, sample_id: str) -> pd.Series | None:
+    """What the first search of the run that looked at the images themselves found of one."""
+    for each in label_issues(run):
+        artefact = each.artefact("quality")
+        if artefact.exists and belonging.made_anew(run.workspace, artefact) is None:
+            found = _quality(str(artefact.folder), artefact.manifest.fingerprint, each)
+            return found.iloc[int(found.index.get_indexer(pd.Index([sample_id]))[0])]
+    return None
+
+
 def _show_reviews(run: Run, sample: pd.Series) -> None:
     found = pd.DataFrame()
     if is_there():
@@ -245,3 +256,8 @@ def _show_reviews(run: Run, sample: pd.Series) -> None:
 @st.cache_resource(max_entries=data.TABLES_IN_MEMORY, show_spinner="Reading the suspected labels …")
 def _issues(folder: str, fingerprint: str, _issues: LabelIssues) -> pd.DataFrame:
     return _issues.table().set_index("sample_id")
+
+
+@st.cache_resource(max_entries=data.TABLES_IN_MEMORY, show_spinner="Reading what is odd …")
+def _quality(folder: str, fingerprint: str, _issues: LabelIssues) -> pd.DataFrame:
+    return _issues.quality().set_index("sample_id")

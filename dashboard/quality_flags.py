@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from dashboard.widgets.messages import plain
-from pipelines.methods import number
-
-EXTREME: Final = 0.005
-"""Share of the images, at either end, whose brightness or contrast is called extreme."""
-
-_MEASURES: Final = {"mean": ("darker", "brighter"), "std": ("flatter", "higher in contrast")}
+from pipelines.methods import data_faults, number, oddities
 
 
-def flags(samples: pd.DataFrame, row: int, near: Sequence[int]) -> list[tuple[str, str]]:
+def flags(
+    samples: pd.DataFrame, row: int, near: Sequence[int], odd: pd.Series | None = None
+) -> list[tuple[str, str]]:
     """What is to be known of an image.
 
     Args:
         samples: All samples.
         row: Position of the image.
         near: Positions of its near-duplicates in an embedding.
+        odd: What the stage ``quality`` found of it, by kind; None where it did not look. Then only
+            brightness is judged, by the same rule.
 
     Returns:
         What it is, and how so in Markdown; empty where nothing is odd.
     """
-    return [*_copies(samples, row, near), *_known(samples, row), *_extremes(samples, row)]
+    return [*_copies(samples, row, near), *_known(samples, row), *_oddities(samples, row, odd)]
 
 
 def _copies(samples: pd.DataFrame, row: int, near: Sequence[int]) -> Iterator[tuple[str, str]]:
@@ -70,11 +68,11 @@ def _known(samples: pd.DataFrame, row: int) -> Iterator[tuple[str, str]]:
         )
 
 
-def _extremes(samples: pd.DataFrame, row: int) -> Iterator[tuple[str, str]]:
-    for column, words in _MEASURES.items():
-        values = samples[column].to_numpy()
-        value, n = values[row], len(values)
-        below, above = int((values < value).sum()), int((values > value).sum())
-        for word, beyond, at_all in zip(words, (below, above), (above, below), strict=True):
-            if at_all and beyond < EXTREME * n:
-                yield "Out of the ordinary", f"{word} than all but {beyond:,} of {n - 1:,} others"
+def _oddities(samples: pd.DataFrame, row: int, odd: pd.Series | None) -> Iterator[tuple[str, str]]:
+    if odd is None:
+        unknown = np.full(len(samples), np.nan)
+        mean, spread = samples["mean"].to_numpy(), samples["std"].to_numpy()
+        odd = oddities.flags(mean, spread, unknown, unknown).iloc[row]
+    for kind in oddities.ODDITIES:
+        if odd[kind]:
+            yield "Out of the ordinary", data_faults.MEANS[kind]

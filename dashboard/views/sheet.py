@@ -48,7 +48,7 @@ with st.grid(2, min_column_width=300, gap="medium"):
         error_sheet.show_map(run, sample)
     with st.container():
         error_sheet.show_label(run, sample)
-        error_sheet.show_flags(table, row, near)
+        error_sheet.show_flags(run, table, row, near)
 for said in (workspace.dataset.simulated, workspace.dataset.label_noise):
     if said:
         st.caption(plain(said))

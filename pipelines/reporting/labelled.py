@@ -1,4 +1,5 @@
-"""What the report says of labels: which are suspected to be wrong, and what reviewers said."""
+"""What the report says of labels and of the data beside them: which are suspected to be wrong, what
+else may be, and what reviewers said."""
 
 from __future__ import annotations
 
@@ -14,12 +15,16 @@ from cache.reviews import VERDICTS, open_reviews
 from cache.verdicts import DISPUTED, Progress, progress
 from pipelines.methods import number
 from pipelines.methods.label_issues import NONE, WORDS
+from pipelines.reporting import faults
 from pipelines.reporting.markup import Html, name, note, section, table, tag
 from pipelines.reporting.pictures import Pictures, gallery
 from pipelines.reporting.reading import Source, check, told
 
 TITLE = "Labels"
 ANCHOR = "labels"
+
+GALLERIES = 2
+"""Of each search: suspected labels, and pairs of images."""
 
 SUSPECTS = 12
 """Most suspected labels that are shown of each search."""
@@ -35,13 +40,15 @@ def tell(source: Source, room: int) -> Html:
 
     Args:
         source: The workspace.
-        room: Bytes that the pictures of each search may take.
+        room: Bytes that the pictures of each gallery may take; a search has :data:`GALLERIES`.
     """
     command = source.workspace.command
     parts: list[Html] = []
     for each in searches(source):
         parts.append(tag("h3", "Suspected labels: ", name(f"{each.run.name} / {each.name}")))
         parts += told("The suspected labels", command, _suspects, source, each, room)
+        beside = "Other faults of the data"
+        parts += [tag("h3", beside), *told(beside, command, faults.tell, source, each, room)]
     if not parts:
         how = "No search for wrong labels is in the recipe: add 'issues' to a run."
         parts.append(tag("p", how))

@@ -72,9 +72,8 @@ def document(workspace: Workspace) -> str:
         header = tag("div", tag("h1", name(workspace.name)), missing)
         about = (provenance.TITLE, provenance.ANCHOR)
         return page(workspace.name, [about], header, provenance.tell(source, written))
-    galleries = (
-        len(workspace.runs()) + len(occluded.all_of(source)) + len(labelled.searches(source))
-    )
+    galleries = len(workspace.runs()) + len(occluded.all_of(source))
+    galleries += labelled.GALLERIES * len(labelled.searches(source))
     room = BYTES // max(galleries, 1)
     command = workspace.command
     parts: list[tuple[str, str, Html | None]] = [

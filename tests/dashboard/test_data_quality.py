@@ -12,6 +12,8 @@ from streamlit.testing.v1 import AppTest
 from cache import open_workspace
 from cache.issues import open_label_issues
 from dashboard import data_quality
+from pipelines.methods import data_faults
+from pipelines.methods.oddities import ODDITIES
 from tests.dashboard.conftest import Shown
 
 SLICE = {
@@ -34,7 +36,7 @@ def show() -> None:
 
 def document(**changes: Any) -> dict[str, Any]:
     return {
-        "odd": {name: {"train": 0, "val": 0, "test": 0} for name in data_quality.ODDITIES},
+        "odd": {name: {"train": 0, "val": 0, "test": 0} for name in ODDITIES},
         "bound": 3.5,
         "duplicates": {
             "exact": {"pairs": 3, "conflicting": 1, "across_splits": 2},
@@ -47,9 +49,9 @@ def document(**changes: Any) -> dict[str, Any]:
 
 
 def test_the_finding_counts_everything() -> None:
-    told = data_quality.finding(document())
+    told = data_faults.finding(document())
     assert told == (
-        "**4 pairs** of images that are the same, or nearly: 2 with conflicting labels, 2 across "
+        "4 pairs of images that are the same, or nearly: 2 with conflicting labels, 2 across "
         "splits; 1 group of 50 in more than one split; 0 images out of the ordinary; 1 slice of 1 "
         "with an error rate out of line."
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -15,6 +16,8 @@ from cache.issues import open_label_issues
 from cache.occlusion import open_occlusion
 from cache.reviews import Verdict, open_reviews
 from dashboard import quality_flags, selection
+from pipelines.methods.data_faults import MEANS
+from pipelines.methods.oddities import ODDITIES
 from tests.dashboard.conftest import Shown, parameter
 
 Open = Callable[..., AppTest]
@@ -137,9 +140,10 @@ def test_what_is_odd_about_an_image_is_counted(workspaces: dict[str, Workspace])
     told = dict(quality_flags.flags(samples, last, [0]))
     assert told["Identical images"] == "1 in train" and "Leaked" in told
     assert told["Near-duplicates"].startswith("1 in train")
-    bright = samples.assign(mean=samples["mean"].where(samples.index != 7, 1.0))
-    extremes = [how for what, how in quality_flags.flags(bright, 7, []) if what.startswith("Out")]
-    assert f"brighter than all but 0 of {last:,} others" in extremes
+    bright = samples.assign(mean=samples["mean"].where(samples.index != 7, 50.0))
+    assert ("Out of the ordinary", MEANS["bright"]) in quality_flags.flags(bright, 7, [])
+    judged = pd.Series({kind: kind == "blurred" for kind in ODDITIES})
+    assert ("Out of the ordinary", MEANS["blurred"]) in quality_flags.flags(samples, 7, [], judged)
     grouped = samples.assign(group=["a"] * 2 + [None] * (last - 2) + ["a"])
     told = dict(quality_flags.flags(grouped, 0, []))
     assert told["Group in several splits"] == "a: 3 images in train, test"

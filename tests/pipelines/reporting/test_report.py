@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from cache import Workspace
+from cache import SPLITS, Workspace
 from cache.artefact import read_json, write_json
+from cache.issues import label_issues
 from cache.reviews import Verdict, open_reviews
+from cache.tables import write_table
 from pipelines import cli
-from pipelines.methods import number
+from pipelines.methods import data_faults, number
 from pipelines.methods.intervals import Rate
 from pipelines.reporting import pictures
 from pipelines.reporting.report import document
@@ -114,6 +117,39 @@ def test_figures_are_those_of_the_artefacts(real: Page, real_digits: Path) -> No
     mean = estimators["estimators"]["ours"]["fidelity"]["means"]["pearson"]
     assert f"{mean['value']:.3f} ({mean['low']:.3f} to {mean['high']:.3f})" in real.words
     assert workspace.artefact("samples").manifest.fingerprint[:12] in real.words
+
+
+def test_other_faults_of_the_data_are_told(real: Page, real_digits: Path) -> None:
+    (issues,) = label_issues(Workspace("digits", real_digits / "digits").run("hits"))
+    found = issues.document("quality")
+    assert data_faults.finding(found) in real.words
+    for kind, splits in found["odd"].items():
+        counts = "".join(number.count(splits[split]) for split in SPLITS)
+        told = f"{kind}: {data_faults.MEANS[kind]}{counts}"
+        assert (told in "".join(real.text)) == any(splits.values())
+
+
+def test_slices_out_of_line_and_pairs_are_told(real_digits: Path, tmp_path: Path) -> None:
+    copy = Workspace("digits", Path(shutil.copytree(real_digits / "digits", tmp_path / "digits")))
+    (issues,) = label_issues(copy.run("hits"))
+    artefact = issues.artefact("quality")
+    rate = {"value": 0.5, "low": 0.377, "high": 0.623, "n": 60, "count": 30}
+    odd = {"column": "meta_by_night", "value": "<i>2018", "errors": rate, "others": rate}
+    told = [{**odd, "p_value": 1e-9, "out_of_line": True}]
+    told.append({**odd, "value": "usual", "p_value": 0.9, "out_of_line": False})
+    content = {**issues.document("quality"), "slices": told}
+    write_json(artefact.path("quality.json"), content)
+    first, second = copy.samples().iloc[:2].to_dict("records")
+    pair = {"sample_id": first["sample_id"], "other": second["sample_id"], "kind": "near"}
+    pair |= {"split": first["split"], "other_split": second["split"]}
+    pair |= {"label": first["label"], "other_label": second["label"]}
+    path, classes = artefact.path("duplicates.parquet"), copy.dataset.classes
+    write_table(pd.DataFrame([pair]), path, "duplicates", classes)
+    page = Page(document(copy))
+    assert "1 slice of 2 with an error rate out of line" in page.words
+    assert "by night: <i>2018" in page.words and "by night: usual" not in page.words
+    assert f"Pair 1, nearly the same: {first['label']}, {first['split']}." in page.words
+    assert "2 of 2 images of pairs" in page.words
 
 
 def test_hostile_names_stay_text(tmp_path: Path) -> None:

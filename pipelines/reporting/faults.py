@@ -1,0 +1,94 @@
+"""What the report says of the data besides its labels: pairs, odd images, slices out of line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cache import SPLITS
+from cache.issues import LabelIssues
+from pipelines.methods import data_faults, number
+from pipelines.methods.intervals import Rate
+from pipelines.methods.oddities import ODDITIES
+from pipelines.reporting.markup import Html, name, table, tag
+from pipelines.reporting.pictures import Pictures, gallery
+from pipelines.reporting.reading import Source, check
+
+PAIRS = 6
+"""Most pairs of images that are the same, or nearly, that are shown: conflicting labels first."""
+
+
+def tell(source: Source, issues: LabelIssues, room: int) -> list[Html]:
+    """What the stage ``quality`` found.
+
+    Args:
+        source: The workspace.
+        issues: The search for wrong labels that it stands beside.
+        room: Bytes that the pictures may take.
+
+    Raises:
+        CacheError: It was not made, or from something else than what is there now.
+    """
+    check(issues, "quality")
+    document = issues.document("quality")
+    parts = [tag("p", data_faults.finding(document)), *_odd(document), *_slices(document)]
+    return [*parts, *_pairs(source, issues, room)]
+
+
+def _odd(document: dict[str, Any]) -> list[Html]:
+    found = document["odd"]
+    there = [kind for kind in ODDITIES if any(found[kind].values())]
+    if not there:
+        return []
+    rows = [
+        [
+            f"{kind}: {data_faults.MEANS[kind]}",
+            *(number.count(found[kind][each]) for each in SPLITS),
+        ]
+        for kind in there
+    ]
+    caption = f"Images out of the ordinary (modified z-score beyond {document['bound']})"
+    return [table(caption, ["what", *SPLITS], rows)]
+
+
+def _slices(document: dict[str, Any]) -> list[Html]:
+    out = [each for each in document["slices"] if each["out_of_line"]]
+    if not out:
+        return []
+    rows = [
+        [
+            name(f"{_readable(each['column'])}: {each['value'] or '(empty)'}"),
+            number.rate(Rate(**each["errors"])),
+            number.rate(Rate(**each["others"])),
+            number.p_value(each["p_value"]),
+        ]
+        for each in out
+    ]
+    caption = "Slices of the data whose error rate is out of line (Fisher's exact test, Holm)"
+    return [table(caption, ["slice", "errors", "all others", "adjusted p"], rows)]
+
+
+def _readable(column: str) -> str:
+    return column.removeprefix("meta_").replace("_", " ")
+
+
+def _pairs(source: Source, issues: LabelIssues, room: int) -> list[Html]:
+    pairs = issues.duplicates()
+    place = dict(zip(source.samples["sample_id"], np.arange(len(source.samples)), strict=True))
+    tiles = []
+    for place_of_pair, pair in enumerate(pairs.head(PAIRS).itertuples(index=False), start=1):
+        kind = "identical" if pair.kind == "exact" else "nearly the same"
+        for sample_id, label, split in (
+            (pair.sample_id, pair.label, pair.split),
+            (pair.other, pair.other_label, pair.other_split),
+        ):
+            tiles.append(
+                (
+                    int(place[sample_id]),
+                    f"{label}, {split}, of pair {place_of_pair}",
+                    tag("span", f"Pair {place_of_pair}, {kind}: ", name(str(label)), f", {split}."),
+                )
+            )
+    what = "images of pairs, conflicting labels first"
+    return gallery(Pictures(source.workspace, room), tiles, 2 * len(pairs), what)
