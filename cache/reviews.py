@@ -1,6 +1,6 @@
 """People's verdicts on labels: one row a verdict, and nothing that is said is ever changed.
 
-A reviewer may judge an image again, and take the last verdict back; the latest verdict of each
+A reviewer may judge an image again, and take what was given last back; the latest verdict of each
 reviewer that was not taken back is the one that stands. Which is the latest is told by the order
 in which the database took them, not by their times: clocks of several machines disagree, and
 one clock may be set back. What the standing verdicts amount to is in :mod:`cache.verdicts`.
@@ -162,19 +162,19 @@ class Reviews:
         with told(self.engine), self.engine.begin() as connection:
             return [_stored(connection, verdict, now) for verdict in cleaned]
 
-    def undo(self, workspace: str, reviewer: str, token: str | None = None) -> Review | None:
-        """Take the latest verdict of a reviewer back that was not taken back before.
+    def undo(self, workspace: str, reviewer: str, token: str | None = None) -> list[Review]:
+        """Take back what a reviewer gave last and did not take back before, all of it or nothing.
 
-        Where two windows do so at the same moment, the one verdict is taken back, once, and both
-        are told which.
+        What was given by one :meth:`add` goes by one undo. Where two windows do so at the same
+        moment, it is taken back once, and both are told what.
 
         Args:
             workspace: In which workspace.
-            reviewer: Whose verdict.
-            token: Names this undoing: sent twice, it takes one verdict back.
+            reviewer: Whose verdicts.
+            token: Names this undoing: sent twice, it takes back the same.
 
         Returns:
-            The verdict that was taken back; None where there is none left.
+            The verdicts that were taken back, the latest first; none where there is none left.
 
         Raises:
             VerdictError: The token is that of another row.
@@ -182,30 +182,40 @@ class Reviews:
         """
         token = new_token() if token is None else token
         name = cleaned_name(reviewer)
+        own = sa.and_(_standing(workspace), reviews.c.reviewer == name)
         with told(self.engine), self.engine.connect() as connection:
-            before = _row(connection, reviews.c.token == token)
-            if before is None:
-                latest = _row(connection, _standing(workspace), reviews.c.reviewer == name)
-            elif before.undoes is not None:
-                return _row(connection, reviews.c.id == before.undoes)
-            else:
+            if _row(connection, reviews.c.token == token) is not None:
                 raise _taken(token)
-        if latest is None:
-            return None
-        with told(self.engine), self.engine.begin() as connection:
-            _insert(
-                connection,
-                workspace=latest.workspace,
-                sample_id=latest.sample_id,
-                given=latest.given,
-                verdict=UNDONE,
-                note="",
-                reviewer=name,
-                at=datetime.now(UTC),
-                token=token,
-                undoes=latest.id,
+            undone = reviews.alias()
+            sent_before = undone.c.token.startswith(f"{token}/", autoescape=True)
+            before = _all(
+                connection, reviews.c.id.in_(sa.select(undone.c.undoes).where(sent_before))
             )
-        return latest
+            if before:
+                return before
+            latest = _row(connection, own)
+            if latest is None:
+                return []
+            given_at_once = _all(connection, own, reviews.c.at == latest.at)
+        now = datetime.now(UTC)
+        with told(self.engine), self.engine.begin() as connection:
+            for each in given_at_once:
+                _insert(
+                    connection,
+                    workspace=each.workspace,
+                    sample_id=each.sample_id,
+                    given=each.given,
+                    verdict=UNDONE,
+                    note="",
+                    reviewer=name,
+                    at=now,
+                    token=f"{token}/{each.id}",
+                    undoes=each.id,
+                )
+            ids = [each.id for each in given_at_once]
+            if len(_all(connection, reviews.c.undoes.in_(ids))) < len(ids):
+                raise _taken(token)
+        return given_at_once
 
     def rows(self, workspace: str) -> pd.DataFrame:
         """Every row of a workspace, oldest first; columns as the attributes of ``Review``.
@@ -372,6 +382,12 @@ def _row(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> Revi
     query = sa.select(reviews).where(*conditions).order_by(reviews.c.id.desc()).limit(1)
     found = connection.execute(query).one_or_none()
     return None if found is None else Review(**found._mapping)
+
+
+def _all(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[Review]:
+    """Every row that fulfils all conditions, the latest first."""
+    query = sa.select(reviews).where(*conditions).order_by(reviews.c.id.desc())
+    return [Review(**found._mapping) for found in connection.execute(query)]
 
 
 def _taken(token: str) -> VerdictError:

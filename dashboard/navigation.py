@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import selection
+from dashboard.pages import pages
 from dashboard.widgets.messages import told
 
 # An icon from Streamlit's own set would be fetched from a font server.
@@ -14,7 +15,7 @@ ICON = Path(__file__).parent / "icon.svg"
 
 st.set_page_config(page_title="Centauro", page_icon=ICON, layout="wide", initial_sidebar_state=232)
 
-page = st.navigation(list(selection.pages().values()))
+page = st.navigation(list(pages().values()))
 
 with st.sidebar, told():
     selection.selectors()

@@ -60,7 +60,7 @@ class Images:
         order: Positions, in the table, of the images to walk through.
         view: The view of the images that the page shows.
         searchable: Whether there are neighbours to show.
-        page: The page, a key of ``selection.PAGES``.
+        page: The page, a key of ``dashboard.pages.FILES``.
         others: Answers of further runs by their name, row by row of the same samples.
     """
 

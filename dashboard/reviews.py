@@ -14,7 +14,7 @@ import streamlit as st
 
 from cache import Workspace, review_database, verdicts
 from cache.errors import VerdictError
-from cache.reviews import UNDONE, Review, Reviews, Verdict, cleaned_name, new_token
+from cache.reviews import Review, Reviews, Verdict, cleaned_name, new_token
 from dashboard import data
 
 REVIEWER = "reviewer"
@@ -22,9 +22,6 @@ REVIEWER = "reviewer"
 
 SETTING = "CENTAURO_REVIEWER"
 """Environment variable with the reviewer's name, for a dashboard that one person uses."""
-
-_OF = "/"
-"""Stands in a token between the event and what it was one verdict of."""
 
 
 def store() -> Reviews:
@@ -137,7 +134,7 @@ def add(
                 reviewer=name,
                 decided=new.get(sample_id),
                 note=note,
-                token=f"{token}{_OF}{sample_id}",
+                token=f"{token}/{sample_id}",
             )
             for sample_id in sample_ids
         )
@@ -145,9 +142,7 @@ def add(
 
 
 def undo(workspace: Workspace, token: str | None = None) -> list[Review]:
-    """Take the reviewer's latest verdict in a workspace back that was not taken back before.
-
-    Verdicts that were given at once are taken back together, one after the other.
+    """Take back what the reviewer gave last in a workspace, as :meth:`Reviews.undo` does.
 
     Args:
         workspace: Where.
@@ -160,18 +155,7 @@ def undo(workspace: Workspace, token: str | None = None) -> list[Review]:
         VerdictError: Nobody said who reviews.
         ReviewsError: The database cannot be written to.
     """
-    name, token = _reviewer(), new_token() if token is None else token
-    back: list[Review] = []
-    while last := store().undo(workspace.name, name, f"{token}{_OF}{len(back)}"):
-        back.append(last)
-        rows = store().rows(workspace.name)
-        event = f"{last.token.partition(_OF)[0]}{_OF}"
-        stands = ~rows["id"].isin(rows["undoes"].dropna()) & (rows["verdict"] != UNDONE)
-        left = stands & (rows["reviewer"] == name) & rows["token"].str.startswith(event)
-        again = rows["token"] == f"{token}{_OF}{len(back)}"
-        if not (left.any() or again.any()):
-            break
-    return back
+    return store().undo(workspace.name, _reviewer(), token)
 
 
 def standing(workspace: Workspace) -> pd.DataFrame:

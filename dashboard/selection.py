@@ -19,6 +19,7 @@ from cache.embeddings import Embedding, embeddings, open_embedding
 from cache.errors import CacheError
 from cache.issues import LabelIssues, label_issues, open_label_issues
 from dashboard import data
+from dashboard.pages import FILES, pages
 from dashboard.widgets.messages import notice
 
 WORKSPACE = "workspace"
@@ -28,107 +29,7 @@ IMAGE = "image"
 EMBEDDING = "embedding"
 ISSUES = "issues"
 
-PAGES = {
-    "overview": "views/overview.py",
-    "dataset": "views/dataset.py",
-    "training": "views/training.py",
-    "errors": "views/errors.py",
-    "compare": "views/compare.py",
-    "labels": "views/labels.py",
-    "embeddings": "views/embeddings.py",
-    "similarity": "views/similarity.py",
-    "retrieval": "views/retrieval.py",
-    "occlusion": "views/occlusion.py",
-    "sheet": "views/sheet.py",
-}
-"""File of each page by its name in the URL."""
-
 _UNKNOWN = "_unknown_{}"
-
-
-def pages() -> dict[str, st.Page]:
-    """The pages by their name in the URL, in the order of the menu."""
-    return {
-        "overview": st.Page(
-            PAGES["overview"],
-            title="Overview",
-            icon=":material/home:",
-            url_path="overview",
-            default=True,
-            help="All workspaces and their runs: accuracy, size, time, and what is missing.",
-        ),
-        "dataset": st.Page(
-            PAGES["dataset"],
-            title="Dataset",
-            icon=":material/photo_library:",
-            url_path="dataset",
-            help="What the images are: counts, statistics, examples, duplicates, rejected files.",
-        ),
-        "training": st.Page(
-            PAGES["training"],
-            title="Training",
-            icon=":material/show_chart:",
-            url_path="training",
-            help="How the runs learnt: curves, gaps between train and val, settings compared.",
-        ),
-        "errors": st.Page(
-            PAGES["errors"],
-            title="Errors",
-            icon=":material/rule:",
-            url_path="errors",
-            help="Where a run is wrong: confusion matrix, classes, and every image it mistakes.",
-        ),
-        "compare": st.Page(
-            PAGES["compare"],
-            title="Compare",
-            icon=":material/compare_arrows:",
-            url_path="compare",
-            help="Runs on the same images: paired differences, and what only one gets right.",
-        ),
-        "labels": st.Page(
-            PAGES["labels"],
-            title="Labels",
-            icon=":material/fact_check:",
-            url_path="labels",
-            help="Labels that may be wrong: look at them, decide on them, together with others.",
-        ),
-        "embeddings": st.Page(
-            PAGES["embeddings"],
-            title="Embeddings",
-            icon=":material/scatter_plot:",
-            url_path="embeddings",
-            help="All images as a map: colours, outlines and their images, clusters.",
-        ),
-        "similarity": st.Page(
-            PAGES["similarity"],
-            title="Similarity",
-            icon=":material/image_search:",
-            url_path="similarity",
-            help="The images most similar to one of the data, or to one that you upload.",
-        ),
-        "retrieval": st.Page(
-            PAGES["retrieval"],
-            title="Retrieval quality",
-            icon=":material/target:",
-            url_path="retrieval",
-            help="How far to trust the search: class coincidence, chance, the index against exact.",
-        ),
-        "occlusion": st.Page(
-            PAGES["occlusion"],
-            title="Occlusion",
-            icon=":material/center_focus_strong:",
-            url_path="occlusion",
-            help="Where the model looks: what hiding each place of an image does to its answer.",
-        ),
-        # Of one image, so that it has its own link and no place in the menu.
-        "sheet": st.Page(
-            PAGES["sheet"],
-            title="Error sheet",
-            icon=":material/description:",
-            url_path="sheet",
-            visibility="hidden",
-        ),
-    }
 
 
 def selectors() -> None:
@@ -163,7 +64,7 @@ def workspace() -> Workspace:
             "The cache is empty",
             "There is nothing to look at yet. The overview says how to make a first workspace.",
         )
-        st.page_link(PAGES["overview"], label="To the overview", icon=":material/home:")
+        st.page_link(FILES["overview"], label="To the overview", icon=":material/home:")
         st.stop()
     return open_workspace(_selected(WORKSPACE) or there[0].name)
 
@@ -311,7 +212,7 @@ def go(
     """Go to another page with something selected. Only for callbacks (``on_click=``).
 
     Args:
-        page: Key of ``PAGES``.
+        page: Key of ``dashboard.pages.FILES``.
         workspace: Workspace to select; None keeps it.
         run: Run to select; None keeps it.
         image: Image to open.
@@ -340,7 +241,7 @@ def url(page: str, **parameters: str | None) -> str:
     """Link to a page that opens as given in any browser: ``/errors?workspace=digits&run=cnn``.
 
     Args:
-        page: Key of ``PAGES``.
+        page: Key of ``dashboard.pages.FILES``.
         **parameters: Of the URL; those that are None are left out.
     """
     given = {name: value for name, value in parameters.items() if value is not None}

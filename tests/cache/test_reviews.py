@@ -114,8 +114,8 @@ class TestAdding:
         reviews.add(verdict(by="Zoe\u0308  Ann "))
         reviews.add(verdict("s2", by=" Zo\u00eb\tAnn"))
         assert reviews.reviewers() == ["Zo\u00eb Ann"]
-        undone = reviews.undo("photos", "Zoe\u0308 Ann")
-        assert undone is not None and undone.sample_id == "s2"
+        (undone,) = reviews.undo("photos", "Zoe\u0308 Ann")
+        assert undone.sample_id == "s2"
 
     @pytest.mark.parametrize(
         ("changes", "message"),
@@ -167,13 +167,16 @@ class TestStanding:
         now = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
         store(reviews, at=now, verdict="bad")
         store(reviews, at=now - timedelta(hours=1), verdict="undecidable")
-        store(reviews, at=now.astimezone(timezone(timedelta(hours=5, minutes=30))), sample_id="s2")
+        later = now + timedelta(minutes=20)
+        store(
+            reviews, at=later.astimezone(timezone(timedelta(hours=5, minutes=30))), sample_id="s2"
+        )
         assert standing(reviews) == [("s1", "Anna", "undecidable"), ("s2", "Anna", "right")]
         rows = reviews.rows("photos")
-        assert rows["at"].tolist() == [now, now - timedelta(hours=1), now]
+        assert rows["at"].tolist() == [now, now - timedelta(hours=1), later]
         assert pace(rows, "Anna") is None, "an hour is a pause, and time does not run backwards"
-        undone = reviews.undo("photos", "Anna")
-        assert undone is not None and undone.sample_id == "s2"
+        (undone,) = reviews.undo("photos", "Anna")
+        assert undone.sample_id == "s2"
 
     def test_two_may_agree_or_disagree(self, reviews: Reviews) -> None:
         reviews.add(verdict(says="wrong"), verdict(says="wrong", by="ben"))
@@ -192,16 +195,34 @@ class TestStanding:
 
 class TestUndoing:
     def test_verdicts_are_taken_back_from_the_last_to_the_first(self, reviews: Reviews) -> None:
-        reviews.add(verdict(says="bad"), verdict(says="right"), verdict("s2"))
+        for said in (verdict(says="bad"), verdict(says="right"), verdict("s2")):
+            reviews.add(said)
         reviews.add(verdict("s3", by="ben"))
         taken = [reviews.undo("photos", "Anna") for _ in range(4)]
-        assert [row and (row.sample_id, row.verdict) for row in taken] == [
-            ("s2", "right"),
-            ("s1", "right"),
-            ("s1", "bad"),
-            None,
+        assert [[(row.sample_id, row.verdict) for row in rows] for rows in taken] == [
+            [("s2", "right")],
+            [("s1", "right")],
+            [("s1", "bad")],
+            [],
         ]
         assert standing(reviews) == [("s3", "ben", "right")]
+
+    def test_what_was_given_at_once_is_taken_back_at_once(self, reviews: Reviews) -> None:
+        reviews.add(verdict("s0"))
+        reviews.add(verdict("s1"), verdict("s2", "bad"), verdict("s3", by="ben"))
+        reviews.add(verdict("s1", "bad"))
+        assert [row.sample_id for row in reviews.undo("photos", "Anna")] == ["s1"]
+        assert [row.sample_id for row in reviews.undo("photos", "Anna")] == ["s2", "s1"]
+        assert standing(reviews) == [("s0", "Anna", "right"), ("s3", "ben", "right")]
+
+    def test_what_was_given_at_once_is_taken_back_all_or_none(self, reviews: Reviews) -> None:
+        stored = reviews.add(*(verdict(f"s{place}") for place in range(3)))
+        token = new_token()
+        # Another row has the name of the second that would be written.
+        reviews.add(verdict("s9", by="ben", token=f"{token}/{stored[1].id}"))
+        with pytest.raises(VerdictError, match="new token for each"):
+            reviews.undo("photos", "Anna", token)
+        assert len(reviews.latest("photos")) == 4
 
     def test_the_verdict_before_stands_again(self, reviews: Reviews) -> None:
         reviews.add(verdict(says="bad"))
@@ -209,18 +230,22 @@ class TestUndoing:
         reviews.undo("photos", "Anna")
         assert standing(reviews) == [("s1", "Anna", "bad")]
         reviews.add(verdict(says="undecidable"))
-        undone = reviews.undo("photos", "Anna")
-        assert undone is not None and undone.verdict == "undecidable"
+        (undone,) = reviews.undo("photos", "Anna")
+        assert undone.verdict == "undecidable"
         assert standing(reviews) == [("s1", "Anna", "bad")]
 
-    def test_an_undo_sent_twice_takes_one_verdict_back(self, reviews: Reviews) -> None:
-        reviews.add(verdict(), verdict("s2"))
+    def test_an_undo_sent_twice_takes_the_same_back(self, reviews: Reviews) -> None:
+        reviews.add(verdict())
+        reviews.add(verdict("s2"), verdict("s3"))
         token = new_token()
-        assert reviews.undo("photos", "Anna", token) == reviews.undo("photos", "Anna", token)
+        taken = reviews.undo("photos", "Anna", token)
+        assert [row.sample_id for row in taken] == ["s3", "s2"]
+        assert reviews.undo("photos", "Anna", token) == taken
         assert standing(reviews) == [("s1", "Anna", "right")]
 
     def test_nothing_is_ever_changed_or_deleted(self, reviews: Reviews) -> None:
-        reviews.add(verdict(), verdict("s2", "wrong"))
+        reviews.add(verdict())
+        reviews.add(verdict("s2", "wrong"))
         before = reviews.rows("photos")
         reviews.undo("photos", "Anna")
         reviews.add(verdict("s2", "bad"))
@@ -228,8 +253,9 @@ class TestUndoing:
         assert reviews.rows("photos")["verdict"].tolist() == ["right", "wrong", "undone", "bad"]
 
     def test_of_two_at_the_same_moment_one_wins(self, reviews: Reviews) -> None:
-        reviews.add(verdict(), verdict("s2"))
-        told: list[Review | None] = []
+        reviews.add(verdict())
+        reviews.add(verdict("s2"))
+        told: list[list[Review]] = []
         # The first window has sent its row and not committed it when the second one comes.
         with reviews.engine.begin() as first:
             latest = int(reviews.rows("photos")["id"].max())
@@ -249,7 +275,7 @@ class TestUndoing:
             second.join(0.3)
             assert second.is_alive(), "it waits for the first"
         second.join(20)
-        assert [row and row.id for row in told] == [latest]
+        assert [[row.id for row in rows] for rows in told] == [[latest]]
         assert standing(reviews) == [("s1", "Anna", "right")]
         assert reviews.rows("photos")["undoes"].dropna().tolist() == [latest]
 
@@ -260,8 +286,8 @@ class TestUndoing:
             name = chance.choice(["Anna", "ben"])
             if chance.random() < 0.4:
                 undone = reviews.undo("photos", name)
-                expected = paper[name].pop() if paper[name] else None
-                assert (undone and (undone.sample_id, undone.verdict)) == expected
+                expected = [paper[name].pop()] if paper[name] else []
+                assert [(row.sample_id, row.verdict) for row in undone] == expected
             else:
                 said = chance.choice(["s1", "s2", "s3"]), chance.choice(["right", "wrong", "bad"])
                 reviews.add(verdict(*said, name))

@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cache import Workspace
-from dashboard import selection
+from dashboard import pages, selection
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,7 +85,7 @@ def test_simulated_data_is_marked_beside_the_selector(
     assert any("Simulated data" in each.value for each in simulated.sidebar.markdown)
 
 
-@pytest.mark.parametrize("page", [page for page in selection.PAGES if page != "overview"])
+@pytest.mark.parametrize("page", [page for page in pages.FILES if page != "overview"])
 def test_every_page_of_an_empty_cache_leads_to_the_first_steps(
     cache_folder: Path, open_page: Open, page: str
 ) -> None:
@@ -112,7 +112,7 @@ def test_links_are_whole() -> None:
 
 def test_no_page_imports_tensorflow_umap_or_numba(workspaces: dict[str, Workspace]) -> None:
     # Occlusion asks the model itself; all others read what the pipelines wrote.
-    reading = [path for name, path in selection.PAGES.items() if name != "occlusion"]
+    reading = [path for name, path in pages.FILES.items() if name != "occlusion"]
     script = f"""
 import json, sys
 from streamlit.testing.v1 import AppTest

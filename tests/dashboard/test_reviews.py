@@ -127,7 +127,7 @@ class TestPage:
         assert texts(at)[1].startswith("2 stand")
         with open_reviews() as elsewhere:
             elsewhere.undo("shapes", "Anna")
-        assert texts(at.run())[1].startswith("1 stand"), "what another server stored shows"
+        assert texts(at.run())[1].startswith("0 stand"), "what another server stored shows"
 
 
 class TestStoring:

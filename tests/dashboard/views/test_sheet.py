@@ -15,7 +15,7 @@ from cache import Workspace
 from cache.issues import open_label_issues
 from cache.occlusion import open_occlusion
 from cache.reviews import Verdict, open_reviews
-from dashboard import quality_flags, selection
+from dashboard import pages, quality_flags, selection
 from pipelines.methods.data_faults import MEANS
 from pipelines.methods.oddities import ODDITIES
 from tests.dashboard.conftest import Shown, parameter
@@ -150,5 +150,5 @@ def test_what_is_odd_about_an_image_is_counted(workspaces: dict[str, Workspace])
 
 
 def test_the_page_is_not_in_the_menu() -> None:
-    assert list(selection.PAGES)[-1] == "sheet"
+    assert list(pages.FILES)[-1] == "sheet"
     assert selection.url("sheet", image="x") == "/sheet?image=x"
