@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from html import escape
 from typing import Final
 
 import numpy as np
@@ -24,7 +25,7 @@ from dashboard import (
     similar,
     ways,
 )
-from dashboard.images import image_url, pixels
+from dashboard.images import image_url, pixels, thumbnail_url
 from dashboard.neighbourhoods import Scope, neighbours_of
 from dashboard.overlay import Look
 from dashboard.widgets.messages import plain, told
@@ -35,12 +36,17 @@ from pipelines.methods.label_issues import NONE, WORDS
 NEAREST: Final = 5
 """Nearest images of each class that are shown."""
 
-PRINT: Final = """<style>
+STYLE: Final = """<style>
+.views { display: flex; flex-wrap: wrap; gap: 0.5rem; }
+.views figure { flex: 1 1 4.5rem; max-width: 7rem; margin: 0; }
+.views img { width: 100%; image-rendering: pixelated; border-radius: 0.25rem; }
+.views figcaption { font-size: 0.8rem; overflow-wrap: anywhere; }
 @media print {
   @page { size: A4; margin: 12mm; }
   :root { color-scheme: light !important; }
   [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stToolbar"],
-  [data-testid="stElementContainer"]:has(.stButton), .stButton, .stSelectbox {
+  [data-testid="stElementContainer"]:has(.stButton), .stButton, .stButtonGroup,
+  .stSelectbox {
     display: none !important; }
   html, body, .stApp, .stMain, .stMainBlockContainer, [data-testid="stAppViewContainer"] {
     position: static !important; height: auto !important; overflow: visible !important;
@@ -55,7 +61,7 @@ PRINT: Final = """<style>
   .stPlotlyChart svg text { fill: #1B2128 !important; }
 }
 </style>"""
-"""On paper: no sidebar and nothing to click, dark on white whatever the theme."""
+"""Its own look; on paper no sidebar and nothing to click, dark on white whatever the theme."""
 
 
 def headline(sample: pd.Series) -> str:
@@ -67,13 +73,28 @@ def headline(sample: pd.Series) -> str:
     return f"This {sample['split']} image of class {label} is taken for {predicted}, with {sure}."
 
 
-def show_picture(run: Run, sample: pd.Series) -> None:
-    """Draw the image, and below it where the model looks."""
-    _picture(run, sample, None, "Image")
+def show_picture(run: Run, sample: pd.Series, view: str) -> None:
+    """Draw the image large, and below it each of its views, where there are several.
+
+    Args:
+        run: Who answers.
+        sample: The image, with what the run says of it.
+        view: The one that is shown large.
+    """
+    _picture(run, sample, None, "Image", view)
+    views = run.workspace.dataset.views
+    if len(views) > 1:
+        st.html(f'<div class="views">{"".join(_small(run, sample, each) for each in views)}</div>')
 
 
-def show_map(run: Run, sample: pd.Series) -> None:
-    """Draw where the model looks: the map of the cache, or one computed when asked for."""
+def show_map(run: Run, sample: pd.Series, view: str) -> None:
+    """Draw where the model looks: the map of the cache, or one computed when asked for.
+
+    Args:
+        run: Who answers.
+        sample: The image.
+        view: What of the image is shown beneath the map.
+    """
     sample_id = str(sample["sample_id"])
     st.subheader("Where the model looks", anchor=False)
     look = overlay.kept(run, sample_id)
@@ -84,7 +105,7 @@ def show_map(run: Run, sample: pd.Series) -> None:
         st.caption("The cache has no map of this image.")
         look = overlay.on_request(run, sample_id, partial(pixels, run.workspace, sample_id))
     if look is not None:
-        _picture(run, sample, look, "Map")
+        _picture(run, sample, look, "Map", view)
         st.caption(look.caption)
 
 
@@ -172,11 +193,11 @@ def show_ways(run: Run, sample: pd.Series) -> None:
         review_ways.review_button(run, sample_id, "sheet_to_labels", type="secondary")
 
 
-def _picture(run: Run, sample: pd.Series, look: Look | None, label: str) -> None:
+def _picture(run: Run, sample: pd.Series, look: Look | None, label: str, view: str) -> None:
     alt = f"{sample['split']} image, true {sample['label']}, predicted {sample['predicted']}"
     viewer(
         Picture(
-            image_url(run.workspace, str(sample["sample_id"])),
+            image_url(run.workspace, str(sample["sample_id"]), view),
             int(sample["width"]),
             int(sample["height"]),
             alt=alt,
@@ -189,6 +210,12 @@ def _picture(run: Run, sample: pd.Series, look: Look | None, label: str) -> None
         closable=False,
         overlay=None if look is None else look.overlay,
     )
+
+
+def _small(run: Run, sample: pd.Series, view: str) -> str:
+    """One view of the image, with its name, as HTML."""
+    name, src = escape(view), escape(thumbnail_url(run.workspace, str(sample["sample_id"]), view))
+    return f'<figure><img src="{src}" alt="{name}"><figcaption>{name}</figcaption></figure>'
 
 
 def _classes(run: Run, sample: pd.Series) -> list[tuple[str, str]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import data, embedding_data, error_sheet, opened, selection
+from dashboard import data, embedding_data, error_sheet, narrowing, opened, selection
 from dashboard.widgets.messages import finding, notice, plain
 
-st.html(error_sheet.PRINT)
+st.html(error_sheet.STYLE)
 st.title("Error sheet", anchor=False)
 workspace = selection.workspace()
 run = selection.run()
@@ -33,9 +33,12 @@ st.caption(
     f"{plain(workspace.dataset.title)}, workspace {plain(workspace.name)}, run {plain(run.name)}"
 )
 error_sheet.show_ways(run, sample)
+trained = run.artefact("train").exists
+read = run.document["channels"] if trained else workspace.dataset.channels
+view = narrowing.choose_channel(workspace.dataset.views, read)
 with st.grid(3, min_column_width=260, gap="medium"):
     with st.container():
-        error_sheet.show_picture(run, sample)
+        error_sheet.show_picture(run, sample, view)
     with st.container():
         opened.answer(workspace.dataset, sample)
     with st.container():
@@ -45,7 +48,7 @@ with st.grid(3, min_column_width=260, gap="medium"):
 near = error_sheet.show_nearest(run, table, row)
 with st.grid(2, min_column_width=300, gap="medium"):
     with st.container():
-        error_sheet.show_map(run, sample)
+        error_sheet.show_map(run, sample, view)
     with st.container():
         error_sheet.show_label(run, sample)
         error_sheet.show_flags(run, table, row, near)

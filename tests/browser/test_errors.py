@@ -254,6 +254,26 @@ def test_the_channel_of_an_open_image(visit: Visit, address: str) -> None:
     expect(dialog.get_by_text("no telescope saw them")).to_be_visible()
 
 
+def test_the_error_sheet_on_paper(visit: Visit, address: str, root: Path) -> None:
+    answers = open_workspace("stamps", root).run("hits").predictions()
+    wrong = answers[(answers["split"] == "test") & ~answers["correct"]]["sample_id"].iloc[0]
+    page = visit(f"{address}/sheet?workspace=stamps&image={wrong}&channel=science")
+    expect(page.get_by_text("Link to this sheet")).to_be_visible(timeout=PATIENCE)
+    image = page.get_by_role("group", name="Image", exact=True)
+    expect(image.locator(".picture img")).to_have_attribute("src", re.compile("/science/"))
+    views = page.locator(".views figure")
+    expect(views).to_have_text(["template", "science"])
+    zoom = image.get_by_role("button").first
+    expect(zoom).to_be_visible()
+    page.emulate_media(media="print", color_scheme="dark")
+    for gone in (zoom, page.get_by_test_id("stSidebar"), page.get_by_role("button").first):
+        expect(gone).to_be_hidden()
+    expect(views.first.locator("img")).to_be_visible()
+    paper = page.locator(".stApp").evaluate("e => getComputedStyle(e).backgroundColor")
+    assert paper == "rgb(255, 255, 255)"
+    assert 1 <= page.pdf().count(b"/Type /Page\n") <= 2
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (800, "dark")])
 def test_the_page_fits_its_width(address: str, visit: Visit, width: int, scheme: str) -> None:
     page = visit(f"{address}/errors?workspace=shapes", width=width, color_scheme=scheme)

@@ -1,4 +1,4 @@
-"""The page Labels in a real browser: a review by keyboard alone, and a server that is killed."""
+"""The page Labels in a real browser: by keyboard alone, past a killed server, and with a lasso."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from playwright.sync_api import BrowserContext, Page, expect
 from cache import Workspace
 from cache.issues import open_label_issues
 from cache.reviews import open_reviews
+from dashboard import suspects, triage
+from dashboard.widgets.scatter import inside, parse_outline
 from pipelines import labels
 from tests.browser.conftest import free_port, launch
-from tests.browser.test_errors import PATIENCE, PROJECT
+from tests.browser.test_embeddings import draw, ready
+from tests.browser.test_errors import PATIENCE, PROJECT, query
 from tests.dashboard.conftest import make_workspace
 
 Start = Callable[[], subprocess.Popen[bytes]]
@@ -166,3 +169,26 @@ def test_a_review_by_keyboard_alone_to_the_export_and_a_killed_server(
     assert stored() == wanted
     with open_reviews() as reviews:
         assert len(reviews.rows("shapes")) == len(wanted) + 2, "a verdict, and its undoing"
+
+
+def test_a_lasso_on_the_square_shows_exactly_its_images(
+    page: Page, start: Start, port: int, workspace: Workspace
+) -> None:
+    start()
+    page.goto(f"http://127.0.0.1:{port}/labels?workspace=shapes&work=many+at+once")
+    draw(page, ready(page), [(0.3, 0.05), (0.97, 0.05), (0.97, 0.5), (0.3, 0.5)])
+    page.wait_for_function("location.search.includes('triage=')", timeout=PATIENCE)
+    outline = parse_outline(query(page)["triage"][0])
+    assert outline is not None
+    issues = open_label_issues(workspace.run("plain"), "head")
+    judged = suspects.read(issues)
+    square = triage.square(judged, issues.document("issues")["neighbours"]["k"])
+    wanted = judged["sample_id"][inside(square.places, outline)[judged["row"].to_numpy()]]
+    assert 5 < len(wanted) < len(judged)
+    expect(page.get_by_text(f"{len(wanted)} images", exact=True)).to_be_visible(timeout=PATIENCE)
+    shown = wanted.head(30).tolist()
+    tiles = page.locator(".tile")
+    expect(tiles).to_have_count(len(shown), timeout=PATIENCE)
+    assert tiles.evaluate_all("all => all.map(each => each.dataset.id)") == shown
+    page.get_by_role("button", name="Outline nothing").click()
+    page.wait_for_function("!location.search.includes('triage=')", timeout=PATIENCE)
