@@ -14,13 +14,14 @@ def main() -> None:
     """Call each compiled method once."""
     from pipelines.methods.neighbours import all_nearest
     from pipelines.methods.occlusion.engine import open_engine
+    from pipelines.methods.projection import umap_map
     from pipelines.models.hits import hits_cnn
 
     load_tensorflow()
-    import umap  # noqa: F401, half of it is compiled when it is imported for the first time
-
     rng = np.random.default_rng(0)
-    all_nearest(rng.normal(size=(200, 8)).astype(np.float32), 5)
+    vectors = rng.normal(size=(200, 8)).astype(np.float32)
+    graph = all_nearest(vectors, 15)
+    umap_map(vectors, graph.positions, graph.distances, epochs=2)
     engine = open_engine(hits_cnn((9, 9, 1), 2), way="table")
     for count in (1, 40):
         images = rng.uniform(size=(count, 9, 9, 1)).astype(np.float32)

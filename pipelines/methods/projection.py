@@ -9,6 +9,7 @@ trustworthy.
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -67,13 +68,11 @@ def umap_map(
     with warnings.catch_warnings():
         # That no further vectors can be mapped this way is known: see the module placing.
         warnings.filterwarnings("ignore", message="precomputed_knn")
-        from umap import UMAP
-
         known = (
             np.column_stack([np.arange(n), positions[:, : wanted - 1]]).astype(np.int64),
             np.column_stack([np.zeros(n), distances[:, : wanted - 1]]).astype(np.float32),
         )
-        mapped = UMAP(
+        mapped = _umap()(
             n_neighbors=wanted,
             min_dist=min_dist,
             n_components=dimensions,
@@ -114,6 +113,24 @@ def pca_map(
     solver = PCA(n_components=count, svd_solver="auto", random_state=seed)
     mapped[:, :count] = solver.fit_transform(np.asarray(vectors, np.float32))
     return mapped, [float(share) for share in solver.explained_variance_ratio_]
+
+
+def _umap() -> Any:
+    """The class, with what numba compiles for it kept on disk.
+
+    UMAP compiles three functions anew in every process, for nine seconds.
+    """
+    from umap import UMAP, layouts, umap_
+
+    for module, name in (
+        (umap_, "smooth_knn_dist"),
+        (umap_, "compute_membership_strengths"),
+        (layouts, "_nb_optimize_layout_euclidean_single_epoch"),
+    ):
+        compiled = getattr(module, name, None)
+        if compiled is not None and not compiled.signatures:
+            compiled.enable_caching()
+    return UMAP
 
 
 def _spread(start: np.ndarray, seed: int) -> np.ndarray:
