@@ -44,7 +44,9 @@ def traced(function: Callable[..., Any], *signature: Any) -> Callable[..., Any]:
     import tensorflow as tf
 
     # The compiled graph holds its variables weakly, so the function has to be kept beside it.
-    kept = function, tf.function(function).get_concrete_function(*signature)
+    # What is traced here has no branch that hangs on a value, and rewriting it takes a second.
+    compiled = tf.function(function, autograph=False)
+    kept = function, compiled.get_concrete_function(*signature)
 
     def call(*values: Any) -> Any:
         return kept[1](*(tf.convert_to_tensor(value) for value in values))

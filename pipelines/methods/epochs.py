@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+_WEIGHTS = "last.npz"
+
 
 def start_afresh(seed: int) -> None:
     """Forget earlier models, seed everything that draws numbers, and ask for repeatable kernels."""
@@ -68,14 +70,25 @@ def keep(work: Path, epoch: int, row: dict[str, Any], write: Callable[[Path], No
     return target
 
 
-def prune(epochs: list[Path], best_epoch: int, weights: str) -> None:
+def save(variables: list[Any], folder: Path) -> None:
+    """Write Keras variables, those of the model first, into the folder of an epoch."""
+    np.savez(folder / _WEIGHTS, *(np.asarray(variable) for variable in variables))
+
+
+def restore(variables: list[Any], folder: Path) -> None:
+    """Give variables their values of an epoch: all that were written, or the first of them."""
+    with np.load(folder / _WEIGHTS, allow_pickle=False) as kept:
+        for index, variable in enumerate(variables):
+            variable.assign(kept[f"arr_{index}"])
+
+
+def prune(epochs: list[Path], best_epoch: int) -> None:
     """Keep the weights of the last and of the best epoch only.
 
     Args:
         epochs: Folders of the finished epochs.
         best_epoch: Its number, from 1.
-        weights: Name of the file of the weights in each.
     """
     for epoch, folder in enumerate(epochs[:-1], start=1):
         if epoch != best_epoch:
-            (folder / weights).unlink(missing_ok=True)
+            (folder / _WEIGHTS).unlink(missing_ok=True)

@@ -21,8 +21,6 @@ from pipelines.methods.parallel import one_ahead
 Progress = Callable[[float, int], None]
 """Called with how much is done, and of how much."""
 
-_WEIGHTS = "last.npz"
-
 
 class Settings(Protocol):
     """What a recipe says about such a training."""
@@ -118,7 +116,7 @@ def fit(
     step = _training_step(task, optimizer)
     done = epochs.finished(work)
     if done:
-        _restore(variables, done[-1] / _WEIGHTS)
+        epochs.restore(variables, done[-1])
     while (now := _standing(done, settings))[1] is None:
         epoch, started = len(done) + 1, time.perf_counter()
         epochs.reseed(model, settings.seed, epoch)
@@ -137,10 +135,10 @@ def fit(
             )
         row = {"epoch": epoch, "loss": loss, "val_loss": task.val_loss()}
         row["seconds"] = time.perf_counter() - started
-        done.append(epochs.keep(work, epoch, row, lambda folder: _save(variables, folder)))
-        epochs.prune(done, _standing(done, settings)[0], _WEIGHTS)
+        done.append(epochs.keep(work, epoch, row, partial(epochs.save, variables)))
+        epochs.prune(done, _standing(done, settings)[0])
     best, stopped = now
-    _restore(variables, done[best - 1] / _WEIGHTS)
+    epochs.restore(variables, done[best - 1])
     assert stopped is not None
     return Fitted(pd.DataFrame([epochs.row_of(folder) for folder in done]), best, stopped)
 
@@ -171,13 +169,3 @@ def _standing(done: list[Path], settings: Settings) -> tuple[int, str | None]:
     if len(done) - best >= max(settings.patience, 1):
         return best, "early stopping"
     return best, "last epoch" if len(done) >= settings.epochs else None
-
-
-def _save(variables: list[Any], folder: Path) -> None:
-    np.savez(folder / _WEIGHTS, *(np.asarray(variable) for variable in variables))
-
-
-def _restore(variables: list[Any], path: Path) -> None:
-    with np.load(path, allow_pickle=False) as kept:
-        for index, variable in enumerate(variables):
-            variable.assign(kept[f"arr_{index}"])

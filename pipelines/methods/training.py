@@ -16,14 +16,22 @@ import numpy as np
 
 from pipelines.errors import RecipeError, StageError
 from pipelines.methods.augment import augment
-from pipelines.methods.epochs import finished, keep, prune, reseed, row_of, start_afresh
+from pipelines.methods.epochs import (
+    finished,
+    keep,
+    prune,
+    reseed,
+    restore,
+    row_of,
+    save,
+    start_afresh,
+)
 from pipelines.methods.feeding import Inputs, cross_entropy, predictor, with_images
 from pipelines.methods.schedule import Standing, standing
 
 if TYPE_CHECKING:
     from pipelines.recipe import RunRecipe
 
-_WEIGHTS = "last.keras"
 _TINY = 200_000
 """Values of a batch up to which calling TensorFlow costs more than what it computes."""
 
@@ -72,14 +80,11 @@ def train(
         RecipeError: The class weights name classes that the data does not have.
         StageError: The loss is no longer a number.
     """
-    import keras
-
     start_afresh(run.seed)
     epochs = finished(work)
+    model = _compiled(run, data)
     if epochs:
-        model = keras.models.load_model(epochs[-1] / _WEIGHTS, safe_mode=True)
-    else:
-        model = _compiled(run, data)
+        restore(_variables(model), epochs[-1])
     if standing_of(epochs, run).stopped is None:
         _train_on(run, data, name, model, epochs, work, progress)
     return epochs
@@ -98,14 +103,10 @@ def best_model(run: RunRecipe, data: Data, epochs: list[Path]) -> Any:
         data: On what.
         epochs: The folders of its epochs, as :func:`train` returned them.
     """
-    import keras
-
     from pipelines.models import build
 
-    folder = epochs[standing_of(epochs, run).best_epoch - 1]
-    best = keras.models.load_model(folder / _WEIGHTS, compile=False, safe_mode=True)
     model = build(data.inputs.model, data.inputs.shape, len(data.classes))
-    model.set_weights(best.get_weights())
+    restore(model.weights, epochs[standing_of(epochs, run).best_epoch - 1])
     return model
 
 
@@ -156,6 +157,12 @@ def _compiled(run: RunRecipe, data: Data) -> Any:
     return model
 
 
+def _variables(model: Any) -> list[Any]:
+    """All that a training changes: the weights, and what the optimizer remembers."""
+    model.optimizer.build(model.trainable_variables)
+    return [*model.weights, *model.optimizer.variables]
+
+
 def _train_on(
     run: RunRecipe,
     data: Data,
@@ -172,6 +179,7 @@ def _train_on(
     predict = predictor(model, data.inputs)
     steps = -(-len(data.train) // run.batch_size)
     started = 0.0
+    variables = _variables(model)
     model.steps_per_execution = _steps_at_once(run, data, steps)
 
     def begin(epoch: int, logs: Any = None) -> None:
@@ -198,13 +206,13 @@ def _train_on(
         predicted = probabilities.argmax(axis=1)
 
         def write(folder: Path) -> None:
-            model.save(folder / _WEIGHTS)
+            save(variables, folder)
             np.save(folder / "predicted.npy", predicted.astype(np.uint16))
             np.save(folder / "p_label.npy", p_label.astype(np.float16))
 
         epochs.append(keep(work, epoch + 1, row, write))
         stands = standing_of(epochs, run)
-        prune(epochs, stands.best_epoch, _WEIGHTS)
+        prune(epochs, stands.best_epoch)
         model.stop_training = stands.stopped is not None
         progress(len(epochs), run.epochs)
 
