@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,20 @@ def test_umap_keeps_neighbourhoods_and_its_seed(blobs: tuple[np.ndarray, np.ndar
     assert np.array_equal(first, mapped(vectors))
     assert not np.array_equal(first, mapped(vectors, seed=1))
     assert mapped(vectors, dimensions=3).shape == (200, 3)
+
+
+@pytest.mark.slow
+def test_what_is_compiled_for_umap_is_kept_on_disk(blobs: tuple[np.ndarray, np.ndarray]) -> None:
+    mapped(blobs[0])
+    from umap import layouts, umap_
+
+    for compiled in (
+        umap_.smooth_knn_dist,
+        umap_.compute_membership_strengths,
+        layouts._nb_optimize_layout_euclidean_single_epoch,
+    ):
+        kept = Path(compiled.stats.cache_path)
+        assert list(kept.glob(f"*{compiled.py_func.__name__}*.nbi"))
 
 
 @pytest.mark.slow
