@@ -75,7 +75,7 @@ def _show_pairs(issues: LabelIssues, view: str) -> None:
         st.caption("No two images are the same, or nearly.")
         return
     page = page_of(range(len(pairs)), key="pairs_page", per_page=_PAIRS_A_PAGE)
-    st.caption(f"Pairs {page.caption}; conflicting labels first, then those across splits.")
+    st.caption(f"Shown: {page.caption}; conflicting labels first, then those across splits.")
     with st.grid(4, min_column_width=230):
         for place in page.items:
             with st.container():
@@ -124,7 +124,7 @@ def _show_odd(issues: LabelIssues, document: dict[str, Any], view: str) -> None:
     rows = table[table[kind]].sort_values(figure, ascending=kind not in ("bright", "outlier"))
     page = page_of(range(len(rows)), key="odd_page", per_page=_TILES_A_PAGE)
     st.caption(
-        f"Images {page.caption}: {data_faults.MEANS[kind]}. Beyond {document['bound']} by the "
+        f"Shown: {page.caption}, {data_faults.MEANS[kind]}. Beyond {document['bound']} by the "
         f"modified z-score of {figure}, which stands below each; the oddest first."
     )
     shown = rows.iloc[page.first - 1 : page.last]

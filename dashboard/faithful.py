@@ -12,7 +12,7 @@ import streamlit as st
 from cache import Run
 from dashboard import occlusion_controls, selection
 from dashboard.estimates import Estimator
-from dashboard.images import thumbnail_url
+from dashboard.images import thumbnail_url, view_shown
 from dashboard.points import SHARP
 from dashboard.widgets import figures
 from dashboard.widgets.gallery import Tile, gallery
@@ -235,7 +235,7 @@ def _tile(run: Run, row: pd.Series, title: str, measure: str) -> Tile:
     right = row["label"] == row["predicted"]
     return Tile(
         id=row["sample_id"],
-        src=thumbnail_url(run.workspace, row["sample_id"]),
+        src=thumbnail_url(run.workspace, row["sample_id"], view_shown(run)),
         alt=f"{title} {value}: true {row['label']}, predicted {row['predicted']}",
         lines=(value, str(row["predicted"])),
         mark="right" if right else "wrong",

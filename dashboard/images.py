@@ -12,7 +12,7 @@ are looked up by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from cache import Artefact, Dataset, Workspace, cache_root, open_workspace
+from cache import Artefact, Dataset, Run, Workspace, cache_root, open_workspace
 from cache.artefact import MANIFEST, read_json
 from cache.errors import CacheError
 from cache.store import load_array
@@ -58,6 +58,19 @@ def routes() -> list[Route]:
         Route(f"/thumbnails/{ending}", _answer(_thumbnail)),
         Route(f"/images/{ending}", _answer(_image)),
     ]
+
+
+def view_shown(run: Run) -> str:
+    """The view of the images that is shown beside what a run says: the first its model reads."""
+    views = run.workspace.dataset.views
+    if len(views) == 1 or not run.artefact("train").exists:
+        return views[0]
+    return first_read(views, run.document["channels"])
+
+
+def first_read(views: Sequence[str], channels: Sequence[str]) -> str:
+    """The first of some views that is one of these channels, or else the first."""
+    return next((view for view in views if view in channels), views[0])
 
 
 def thumbnail_url(workspace: Workspace, sample_id: str, view: str | None = None) -> str:

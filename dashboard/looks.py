@@ -273,7 +273,7 @@ def _show_images(occlusion: Occlusion, kind: Kind, label: str, split: str) -> No
 def _image(run: Run, sample: pd.Series) -> Tile:
     return Tile(
         id=sample["sample_id"],
-        src=images.thumbnail_url(run.workspace, sample["sample_id"]),
+        src=images.thumbnail_url(run.workspace, sample["sample_id"], images.view_shown(run)),
         alt=f"{sample['split']} image, true {sample['label']}: show its maps",
         title=number.percent(float(sample["confidence"]), 0),
         lines=(f"true {sample['label']}",),

@@ -11,6 +11,7 @@ import streamlit as st
 
 from dashboard import conditions, evidence, mistakes, selection
 from dashboard.evidence import Evidence
+from dashboard.images import first_read
 from dashboard.mistakes import ANSWERS, Answer, Filters
 from dashboard.widgets.matrix import MatrixSelection
 
@@ -139,7 +140,7 @@ def choose_channel(views: Sequence[str], read: Sequence[str]) -> str:
     """
     if len(views) == 1:
         return views[0]
-    first = next((view for view in views if view in read), views[0])
+    first = first_read(views, read)
     selection.of_workspace(CHANNEL, first)
     if st.session_state.get(CHANNEL, first) not in views:
         st.session_state[CHANNEL] = first

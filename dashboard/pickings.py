@@ -10,7 +10,7 @@ import streamlit as st
 
 from cache import Run
 from dashboard import downloads, export, neighbourhoods, picked, selection
-from dashboard.images import thumbnail_url
+from dashboard.images import thumbnail_url, view_shown
 from dashboard.picked import Picked
 from dashboard.points import SHARP, Map
 from dashboard.widgets import figures
@@ -190,7 +190,7 @@ def _tile(run: Run, row: pd.Series, title: str | None = None) -> Tile:
     lines = (f"true {row['label']}", *((f"predicted {row['predicted']}",) if answered else ()))
     return Tile(
         id=row["sample_id"],
-        src=thumbnail_url(run.workspace, row["sample_id"]),
+        src=thumbnail_url(run.workspace, row["sample_id"], view_shown(run)),
         alt=f"{row['split']} image of class {row['label']}: see its neighbours",
         title=title or str(row["split"]),
         lines=lines,

@@ -12,7 +12,7 @@ import streamlit as st
 from cache import SPLITS, Run
 from cache.embeddings import Embedding
 from dashboard import embedding_data, embedding_facts, neighbourhoods, picked, selection
-from dashboard.images import thumbnail_url
+from dashboard.images import thumbnail_url, view_shown
 from dashboard.neighbourhoods import Found, Scope
 from dashboard.points import SHARP
 from dashboard.widgets.gallery import Tile, gallery
@@ -254,7 +254,7 @@ def _tile(run: Run, row: pd.Series, rank: int, distance: float, label: str | Non
         mark = "match" if row["label"] == label else "other"
     return Tile(
         id=row["sample_id"],
-        src=thumbnail_url(run.workspace, row["sample_id"]),
+        src=thumbnail_url(run.workspace, row["sample_id"], view_shown(run)),
         alt=f"Rank {rank}: {where} image of class {row['label']}, distance {distance:.3g}",
         title=f"{rank}.",
         lines=(f"true {row['label']}", answer, f"{where} · {distance:.3g}"),

@@ -26,7 +26,7 @@ from cache.errors import CacheError
 from cache.issues import LabelIssues, open_label_issues
 from cache.verdicts import DISPUTED
 from dashboard import selection, suspects
-from dashboard.images import FOR_GOOD, thumbnail_base
+from dashboard.images import FOR_GOOD, thumbnail_base, view_shown
 from dashboard.points import MOST_POINTS, SAMPLE, SHARP, payload
 from dashboard.review_state import State
 from dashboard.widgets.marks import RIGHT, WRONG
@@ -109,7 +109,7 @@ def source(issues: LabelIssues, shown: Square) -> Source:
     shape = workspace.dataset.shape
     return Source(
         points="/" + "/".join(quote(part, safe="") for part in parts),
-        thumbnails=thumbnail_base(workspace, workspace.dataset.views[0]),
+        thumbnails=thumbnail_base(workspace, view_shown(issues.run)),
         pixelated=shape is not None and max(shape[:2]) <= SHARP,
         drawn=len(shown.drawn),
     )

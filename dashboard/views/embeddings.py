@@ -20,6 +20,7 @@ from dashboard import (
     space,
     uploads,
 )
+from dashboard.images import view_shown
 from dashboard.picked import Choice, Picked
 from dashboard.points import PROJECTIONS, Map, open_map, source
 from dashboard.widgets.messages import finding, notice
@@ -98,7 +99,7 @@ def show_map(key: str, shown: Map, chosen: Picked | None, height: int) -> None:
         if choice.kind == "near" and len(chosen.rows):
             marks.append(shown.mark(int(chosen.rows[0]), ""))
     scatter(
-        source(shown, workspace.dataset.views[0]),
+        source(shown, view_shown(run)),
         colouring,
         key=key,
         label=f"{PROJECTIONS[shown.projection]} map of {shown.embedding.name}, "

@@ -17,7 +17,7 @@ from dashboard import (
     selection,
 )
 from dashboard.coincidence import EXACT, PAIRS, VARIANTS
-from dashboard.images import thumbnail_url
+from dashboard.images import thumbnail_url, view_shown
 from dashboard.points import SHARP
 from dashboard.widgets import figures
 from dashboard.widgets.gallery import Tile, gallery, page_of
@@ -160,7 +160,7 @@ def tile(row: pd.Series, share: float, k: int) -> Tile:
         lines.append(f"predicted {row['predicted']}")
     return Tile(
         id=row["sample_id"],
-        src=thumbnail_url(workspace, row["sample_id"]),
+        src=thumbnail_url(workspace, row["sample_id"], view_shown(run)),
         alt=f"{row['split']} image of class {row['label']}: {share:.0%} of its neighbours match",
         title=f"{round(share * k)} of {k}",
         lines=tuple(lines),

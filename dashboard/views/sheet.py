@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import data, embedding_data, error_sheet, narrowing, opened, selection
+from dashboard.images import view_shown
 from dashboard.widgets.messages import finding, notice, plain
 
 st.html(error_sheet.STYLE)
@@ -33,9 +34,7 @@ st.caption(
     f"{plain(workspace.dataset.title)}, workspace {plain(workspace.name)}, run {plain(run.name)}"
 )
 error_sheet.show_ways(run, sample)
-trained = run.artefact("train").exists
-read = run.document["channels"] if trained else workspace.dataset.channels
-view = narrowing.choose_channel(workspace.dataset.views, read)
+view = narrowing.choose_channel(workspace.dataset.views, [view_shown(run)])
 with st.grid(3, min_column_width=260, gap="medium"):
     with st.container():
         error_sheet.show_picture(run, sample, view)

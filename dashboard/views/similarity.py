@@ -21,7 +21,7 @@ from dashboard import (
     uploads,
     ways,
 )
-from dashboard.images import image_url, pixels
+from dashboard.images import image_url, pixels, view_shown
 from dashboard.neighbourhoods import Found
 from dashboard.overlay import Laid
 from dashboard.uploads import Upload
@@ -57,7 +57,7 @@ def show_sample() -> Laid:
     places = np.flatnonzero(queries == row)
     order = queries if len(places) else np.concatenate([[row], queries])
     place = int(places[0]) if len(places) else 0
-    views = workspace.dataset.views
+    view = view_shown(run)
     near = [order[at] for at in (place + 1, place + 2, place - 1) if 0 <= at < len(order)]
     slot = st.container()
     with st.container():
@@ -66,7 +66,7 @@ def show_sample() -> Laid:
     with slot:
         viewer(
             Picture(
-                image_url(workspace, sample["sample_id"], views[0]),
+                image_url(workspace, sample["sample_id"], view),
                 int(sample["width"]),
                 int(sample["height"]),
                 alt=f"The query: {sample['split']} image of class {sample['label']}",
@@ -76,7 +76,7 @@ def show_sample() -> Laid:
             total=len(order),
             label="The query",
             height=300,
-            preload=[image_url(workspace, table["sample_id"].iloc[at], views[0]) for at in near],
+            preload=[image_url(workspace, table["sample_id"].iloc[at], view) for at in near],
             closable=False,
             overlay=laid.overlay,
             step=partial(selection.step_among, table["sample_id"].to_numpy()[order]),

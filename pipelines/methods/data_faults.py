@@ -31,17 +31,22 @@ def finding(document: dict[str, Any]) -> str:
     Args:
         document: As the stage ``quality`` wrote it.
     """
-    pairs = document["duplicates"].values()
-    conflicting = sum(kind["conflicting"] for kind in pairs)
-    across = sum(kind["across_splits"] for kind in pairs)
+    kinds = document["duplicates"].values()
+    pairs, conflicting, across = (
+        sum(kind[what] for kind in kinds) for what in ("pairs", "conflicting", "across_splits")
+    )
     odd = sum(sum(splits.values()) for splits in document["odd"].values())
     groups, slices = document["groups"], document["slices"]
-    parts = [
-        f"{number.plural(sum(kind['pairs'] for kind in pairs), 'pair')} of images that are the "
-        f"same, or nearly: {conflicting:,} with conflicting labels, {across:,} across splits",
-        f"{number.plural(groups['crossing'], 'group')} of {groups['all']:,} in more than one split",
-        f"{number.plural(odd, 'image')} out of the ordinary",
-    ]
+    parts = ["No two images are the same, or nearly"]
+    if pairs:
+        parts = [
+            f"{number.plural(pairs, 'pair')} of images that are the same, or nearly: "
+            f"{conflicting:,} with conflicting labels, {across:,} across splits"
+        ]
+    if groups["all"]:
+        crossing = number.plural(groups["crossing"], "group")
+        parts.append(f"{crossing} of {groups['all']:,} in more than one split")
+    parts.append(f"{number.plural(odd, 'image')} out of the ordinary")
     if slices:
         out = number.plural(sum(each["out_of_line"] for each in slices), "slice")
         parts.append(f"{out} of {len(slices):,} with an error rate out of line")

@@ -57,6 +57,14 @@ def test_the_finding_counts_everything() -> None:
     )
 
 
+def test_what_there_is_none_of_is_left_out() -> None:
+    none = {"pairs": 0, "conflicting": 0, "across_splits": 0}
+    groups = {"all": 0, "crossing": 0, "images": 0}
+    content = document(duplicates={"exact": none, "near": none}, groups=groups, slices=[])
+    told = data_faults.finding(content)
+    assert told == "No two images are the same, or nearly; 0 images out of the ordinary."
+
+
 def test_a_slice_is_told_with_its_rates_and_the_test() -> None:
     (row,) = data_quality.slice_table([SLICE]).to_dict("records")
     assert row["value"] == "2018\\-03"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -14,11 +15,12 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from cache import Workspace
-from cache.artefact import MANIFEST, write_json
+from cache.artefact import MANIFEST, read_json, write_json
 from cache.errors import CacheError
 from cache.tables import write_table
-from dashboard.images import image_url, pixels, routes, thumbnail_url
+from dashboard.images import image_url, pixels, routes, thumbnail_url, view_shown
 from pipelines.methods.pixels import content_hash, decode
+from tests.dashboard.conftest import make_workspace
 
 
 def get(url: str, there: list[Route] | None = None) -> tuple[int, dict[str, str], bytes]:
@@ -217,3 +219,13 @@ def test_pixels_are_those_of_the_memory_map(workspaces: dict[str, Workspace]) ->
 def test_pixels_of_a_file_have_the_dtype_of_the_dataset(photos: Workspace) -> None:
     found = pixels(photos, ids(photos)[2])
     assert (found.dtype, found.shape) == (np.uint16, (40, 30, 1))
+
+
+def test_beside_what_a_run_says_stands_the_view_that_its_model_reads(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path, "stamps", channels=("template", "science"))
+    run = workspace.run("plain")
+    path = run.artefact("train").path("run.json")
+    write_json(path, {**read_json(path), "channels": ["science"]})
+    assert view_shown(workspace.run("plain")) == "science"
+    shutil.rmtree(path.parent)
+    assert view_shown(workspace.run("plain")) == "template"
