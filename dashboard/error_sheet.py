@@ -46,7 +46,7 @@ STYLE: Final = """<style>
   :root { color-scheme: light !important; }
   [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stToolbar"],
   [data-testid="stElementContainer"]:has(.stButton), .stButton, .stButtonGroup,
-  .stSelectbox {
+  .stVerticalBlock:has(> .stElementContainer > .stSelectbox) {
     display: none !important; }
   html, body, .stApp, .stMain, .stMainBlockContainer, [data-testid="stAppViewContainer"] {
     position: static !important; height: auto !important; overflow: visible !important;
@@ -141,7 +141,8 @@ def show_nearest(run: Run, table: pd.DataFrame, row: int) -> list[int]:
                     name=embedding.name,
                     small=True,
                 )
-                st.caption(f"Of {number.plural(found.gallery, 'image')}; below each its distance.")
+                images = number.plural(found.gallery, "image")
+                st.caption(f"Of {images}; below each its distance in {plain(embedding.name)}.")
     pairs = np.asarray(embedding_data.duplicates(embedding))
     return [int(at) for at in pairs[(pairs == row).any(axis=1)].ravel() if at != row]
 
