@@ -25,7 +25,7 @@ LONG = 90_000
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("workspaces")
-    make_workspace(folder, "shapes", count=400)
+    make_workspace(folder, "shapes", count=1_800)
     return folder
 
 
@@ -87,6 +87,15 @@ def shown_ids(page: Page) -> list[str]:
     return found
 
 
+def nearest_ids(run: Run, sample_id: str) -> list[str]:
+    """The 25 nearest of an image, the nearest first."""
+    samples = run.workspace.samples()["sample_id"]
+    row = samples.tolist().index(sample_id)
+    near = open_embedding(run, "penultimate").neighbours().positions[row, :25]
+    found: list[str] = samples.iloc[near].tolist()
+    return found
+
+
 LASSO = [(0.15, 0.15), (0.6, 0.1), (0.7, 0.55), (0.4, 0.8), (0.1, 0.5)]
 
 
@@ -98,9 +107,9 @@ def test_from_a_lasso_to_its_images_to_the_neighbours_of_one(
     expect(page.get_by_text("Nothing is picked")).to_be_visible()
     draw(page, stage, LASSO)
     wanted = picked(page, run)
-    assert 24 < len(wanted) < 400
-    expect(page.get_by_text(f"{len(wanted)} of 400 images")).to_be_visible(timeout=PATIENCE)
-    expect(page.get_by_text(f"400 images · {len(wanted)} selected")).to_be_visible()
+    assert 24 < len(wanted) < 1_800
+    expect(page.get_by_text(f"{len(wanted):,} of 1,800 images")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text(f"1,800 images · {len(wanted):,} selected")).to_be_visible()
     assert picked_ids(page) == wanted[:24]
 
     # Coloured anew, what is picked stays.
@@ -108,24 +117,21 @@ def test_from_a_lasso_to_its_images_to_the_neighbours_of_one(
     page.get_by_role("option", name="confidence", exact=True).click()
     expect_query(page, colour="confidence")
     expect(page.locator(".strip")).to_be_visible(timeout=PATIENCE)
-    expect(page.get_by_text(f"400 images · {len(wanted)} selected")).to_be_visible()
+    expect(page.get_by_text(f"1,800 images · {len(wanted):,} selected")).to_be_visible()
     assert picked_ids(page) == wanted[:24]
 
     # A link shows the same in another session.
     copied = visit(page.url)
     ready(copied)
-    expect(copied.get_by_text(f"400 images · {len(wanted)} selected")).to_be_visible(
+    expect(copied.get_by_text(f"1,800 images · {len(wanted):,} selected")).to_be_visible(
         timeout=PATIENCE
     )
 
     tiles(page).nth(2).click()
     expect(page.get_by_role("heading", name="Similarity")).to_be_visible(timeout=PATIENCE)
     expect_query(page, image=wanted[2], workspace="shapes")
-    samples = run.workspace.samples()["sample_id"]
-    row = samples.tolist().index(wanted[2])
-    near = samples.iloc[open_embedding(run, "penultimate").neighbours().positions[row, :25]]
     expect(tiles(page)).to_have_count(25, timeout=PATIENCE)
-    assert shown_ids(page) == near.tolist()
+    assert shown_ids(page) == nearest_ids(run, wanted[2])
     page.keyboard.press("ArrowRight")
     page.wait_for_function("id => !location.search.includes(id)", arg=wanted[2], timeout=PATIENCE)
 
@@ -161,7 +167,7 @@ def test_a_click_picks_a_point_and_escape_picks_nothing(
     expect(page.get_by_text("Nothing is picked")).to_be_visible(timeout=PATIENCE)
     expect_query(page, picked=None)
     page.keyboard.press("v")
-    expect(page.get_by_text("400 of 400 images")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("1,800 of 1,800 images")).to_be_visible(timeout=PATIENCE)
 
 
 def test_without_webgl_a_plain_canvas_draws_the_points(
@@ -184,7 +190,7 @@ def test_without_webgl_a_plain_canvas_draws_the_points(
     assert page.locator(".stage canvas").first.evaluate(inked)
     draw(page, page.locator(".stage").first, LASSO)
     wanted = picked(page, run)
-    expect(page.get_by_text(f"{len(wanted)} of 400 images")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text(f"{len(wanted):,} of 1,800 images")).to_be_visible(timeout=PATIENCE)
     assert picked_ids(page) == wanted[:24]
 
 
@@ -227,3 +233,15 @@ def test_a_lasso_among_many_points_finds_all_that_lie_inside(
     assert 5_000 < len(wanted) < 60_000
     expect(page.get_by_text(f"{len(wanted):,} of 60,000 images")).to_be_visible(timeout=LONG)
     assert picked_ids(page) == wanted[:24]
+
+    page.get_by_role("combobox", name="Colour").click()
+    page.get_by_role("option", name="confidence", exact=True).click()
+    expect(page.locator(".strip")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text(f"{len(wanted):,} of 60,000 images")).to_be_visible(timeout=LONG)
+    assert picked_ids(page) == wanted[:24]
+
+    tiles(page).nth(2).click()
+    expect(page.get_by_role("heading", name="Similarity")).to_be_visible(timeout=LONG)
+    expect_query(page, image=wanted[2])
+    expect(tiles(page)).to_have_count(25, timeout=LONG)
+    assert shown_ids(page) == nearest_ids(run, wanted[2])
