@@ -26,7 +26,7 @@ test: $(VENV)/.installed-dev ## Run every test, those in a real browser included
 bench: $(VENV)/.installed ## Measure every claim of speed and memory (half an hour)
 	$(BIN)/python -m benchmarks.all
 
-bench-peers: $(PEERS)/.installed ## Measure occlusion maps against tf-explain and xplique
+bench-peers: $(PEERS)/.installed ## Measure occlusion maps against tf-explain and xplique (half an hour)
 	$(PEERS)/bin/python -m benchmarks.peers
 
 lint: $(VENV)/.installed-dev ## Check style, types and who may import whom
