@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,19 @@ Visit = Callable[..., Page]
 # Loading 60,000 points on a busy machine without a graphics card.
 LONG = 90_000
 
+NOTING = """
+import os, sys, tempfile
+
+folder = tempfile.gettempdir()
+notes = os.open(folder + "/opened", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+
+def note(event, given):
+    if event == "open" and str(given[0]).startswith(folder):
+        os.write(notes, f"{given[0]}\\n".encode())
+
+sys.addaudithook(note)
+"""
+
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -30,8 +44,26 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(serve: Callable[..., str], root: Path) -> str:
-    return serve(PROJECT / "dashboard" / "app.py", CENTAURO_CACHE=str(root))
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The server's folder of temporary files; every file opened there is noted in ``opened``.
+
+    To list it would not do: the temporary files of Python have no names.
+    """
+    return tmp_path_factory.mktemp("temporary")
+
+
+@pytest.fixture(scope="module")
+def address(
+    serve: Callable[..., str], root: Path, temporary: Path, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    hooks = tmp_path_factory.mktemp("hooks")
+    (hooks / "sitecustomize.py").write_text(NOTING, encoding="utf-8")
+    return serve(
+        PROJECT / "dashboard" / "app.py",
+        CENTAURO_CACHE=str(root),
+        TMPDIR=str(temporary),
+        PYTHONPATH=os.pathsep.join([str(hooks), str(PROJECT)]),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -194,15 +226,18 @@ def test_without_webgl_a_plain_canvas_draws_the_points(
     assert picked_ids(page) == wanted[:24]
 
 
-def test_what_is_no_image_is_refused_on_the_page(visit: Visit, address: str) -> None:
+def test_what_is_no_image_is_refused_on_the_page_and_never_written(
+    visit: Visit, address: str, temporary: Path
+) -> None:
     page = visit(f"{address}/similarity?workspace=shapes")
     expect(tiles(page).first).to_be_visible(timeout=PATIENCE)
     page.locator("input[type=file]").set_input_files(
-        [{"name": "words.png", "mimeType": "image/png", "buffer": b"only words"}]
+        [{"name": "words.png", "mimeType": "image/png", "buffer": b"only words" * 200_000}]
     )
     expect(page.get_by_text("words.png was not taken: its content is text")).to_be_visible(
         timeout=PATIENCE
     )
+    assert (temporary / "opened").read_text(encoding="utf-8") == ""
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (800, "dark")])
