@@ -54,13 +54,15 @@ class Upload:
         image: Pixels (height, width, channels) with the channels and dtype of the dataset.
         src: The picture as a data URL.
         vectors: Its vectors known so far, by run, embedding and fingerprint.
+        places: Where it stands on the maps shown so far, by the same and the projection.
     """
 
     id: str
     name: str
     image: np.ndarray
     src: str
-    vectors: dict[tuple[str, str, str], np.ndarray] = field(default_factory=dict)
+    vectors: dict[tuple[str, ...], np.ndarray] = field(default_factory=dict)
+    places: dict[tuple[str, ...], tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -196,31 +198,59 @@ def vector(upload: Upload, embedding: Embedding) -> np.ndarray:
     Raises:
         MissingArtefactError: The embedding has not been computed yet.
     """
-    key = _key(embedding)
-    if key not in upload.vectors:
-        with st.spinner(f"Computing the vector of {upload.name} …"):
-            upload.vectors[key] = live.embed(embedding, [upload.image])[0]
-    return upload.vectors[key]
+    return _vectors([upload], embedding)[0]
 
 
 def marks(on: Map) -> list[Mark]:
-    """Where the uploads would stand on a map: those whose vectors are known already."""
-    found = []
-    for upload in there().values():
-        known = upload.vectors.get(_key(on.embedding))
-        if known is not None:
-            found.append(_mark(on, known, upload.name))
-    return found
+    """Where the uploads stand on a map: each amid the images nearest to it.
+
+    Vectors that the map's embedding does not have of them yet are computed.
+
+    Raises:
+        MissingArtefactError: The embedding has not been computed yet.
+    """
+    kept = list(there().values())
+    return [
+        Mark(*_place(upload, known, on), upload.name)
+        for upload, known in zip(kept, _vectors(kept, on.embedding), strict=True)
+    ]
 
 
-def _mark(shown: Map, known: np.ndarray, name: str) -> Mark:
+def marked() -> str:
+    """What the rings of a map are, in a sentence; empty where there are no uploads."""
+    count = len(there())
+    if not count:
+        return ""
+    if count == 1:
+        return f"The ring with a name is your upload, amid the {_NEAR} images nearest to it."
+    return f"The {count} rings with names are your uploads, each amid the {_NEAR} images nearest."
+
+
+def _vectors(uploads: list[Upload], embedding: Embedding) -> list[np.ndarray]:
+    """Vectors of uploads, each float32 (dim,); what is not known yet is computed together."""
+    key = _key(embedding, "vectors")
+    unknown = [upload for upload in uploads if key not in upload.vectors]
+    if unknown:
+        what = unknown[0].name if len(unknown) == 1 else f"{len(unknown)} uploads"
+        with st.spinner(f"Computing the vectors of {plain(what)} in {plain(embedding.name)} …"):
+            found = live.embed(embedding, [upload.image for upload in unknown])
+        for upload, one in zip(unknown, found, strict=True):
+            upload.vectors[key] = one
+    return [upload.vectors[key] for upload in uploads]
+
+
+def _place(upload: Upload, known: np.ndarray, on: Map) -> tuple[float, float]:
+    """Where an upload stands, in parts of the map's longer side."""
     from pipelines.methods.placing import place
 
-    metric = embedding_data.document(shown.embedding, "neighbours")["metric"]
-    near = one_query(known, shown.embedding.vectors(), _NEAR, metric)
-    points = np.asarray(shown.embedding.projection(shown.projection))
-    x, y = shown.to_parts(place(points, near.positions, near.distances)).tolist()
-    return Mark(x, y, name)
+    key = (*_key(on.embedding, "projection"), on.projection)
+    if key not in upload.places:
+        metric = embedding_data.document(on.embedding, "neighbours")["metric"]
+        near = one_query(known, on.embedding.vectors(), _NEAR, metric)
+        points = np.asarray(on.embedding.projection(on.projection))
+        x, y = on.to_parts(place(points, near.positions, near.distances)).tolist()
+        upload.places[key] = (x, y)
+    return upload.places[key]
 
 
 def _take(workspace: Workspace) -> None:
@@ -244,6 +274,5 @@ def _take(workspace: Workspace) -> None:
     st.session_state[_REFUSED] = refused
 
 
-def _key(embedding: Embedding) -> tuple[str, str, str]:
-    fingerprint = embedding.artefact("vectors").manifest.fingerprint
-    return embedding.run.name, embedding.name, fingerprint
+def _key(embedding: Embedding, stage: str) -> tuple[str, ...]:
+    return embedding.run.name, embedding.name, embedding.artefact(stage).manifest.fingerprint

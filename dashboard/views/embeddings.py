@@ -23,7 +23,7 @@ from dashboard import (
 from dashboard.images import view_shown
 from dashboard.picked import Choice, Picked
 from dashboard.points import PROJECTIONS, Map, open_map, source
-from dashboard.widgets.messages import finding, notice
+from dashboard.widgets.messages import finding, notice, told
 from dashboard.widgets.scatter import Selected, happened, scatter
 
 PROJECTION = "projection"
@@ -86,7 +86,9 @@ def show_map(key: str, shown: Map, chosen: Picked | None, height: int) -> None:
     colouring = map_colours.colouring(
         colour if colour in choices else map_colours.LABEL, table, shown, names
     )
-    selected, marks = None, uploads.marks(shown)
+    selected, marks = None, []
+    with told():
+        marks += uploads.marks(shown)
     if chosen is not None:
         choice, outline = chosen.choice, None
         if (choice.embedding, choice.part) == (shown.embedding.name, shown.projection):
@@ -158,7 +160,7 @@ with left:
     if beside is not None:
         st.markdown(f"**{embedding_facts.title(embedding)}**")
     show_map(MAPS[0], opened_maps[0], chosen, 520)
-    st.caption(embedding_facts.map_caption(opened_maps[0]))
+    st.caption(f"{embedding_facts.map_caption(opened_maps[0])} {uploads.marked()}")
 with right:
     if beside is not None:
         st.markdown(f"**{embedding_facts.title(beside)}**")

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from cache import Workspace
 from cache.embeddings import Embedding, open_embedding
 from dashboard import live
+from dashboard.points import open_map
 from tests.dashboard.conftest import Fire, Shown, parameter
 
 Open = Callable[..., AppTest]
@@ -128,26 +129,40 @@ def test_the_result_is_picked_on_the_map(
     assert [tile["id"] for tile in shown(at, "embeddings_gallery")["tiles"]] == wanted
 
 
-def test_an_upload_gets_neighbours_and_a_place_on_the_map(
-    embedding: Embedding, open_page: Open, shown: Shown, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[np.ndarray] = []
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, np.ndarray]]:
+    """What the encoder was asked: embedding and image. An image with the corner p gets the vector
+    of the sample p."""
+    calls: list[tuple[str, np.ndarray]] = []
 
     def embed(of: Embedding, images: Sequence[np.ndarray]) -> np.ndarray:
-        asked.extend(images)
-        return np.asarray(of.vectors()[33:34])
+        calls.extend((of.name, image) for image in images)
+        return np.asarray(of.vectors()[[int(image[0, 0, 0]) for image in images]])
 
     monkeypatch.setattr(live, "embed", embed)
+    return calls
+
+
+def png(corner: int) -> tuple[np.ndarray, bytes]:
+    """A random picture and its file."""
     picture = np.random.default_rng(5).integers(0, 256, (8, 8), dtype=np.uint8)
+    picture[0, 0] = corner
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG")
+    return picture, buffer.getvalue()
+
+
+def test_an_upload_gets_neighbours_and_a_place_on_the_map(
+    embedding: Embedding, open_page: Open, shown: Shown, asked: list[tuple[str, np.ndarray]]
+) -> None:
+    picture, file = png(33)
     at = open_page("similarity", workspace="shapes", image=ids(embedding)[4])
     field = at.file_uploader[0]
-    field.upload("one.png", buffer.getvalue(), "image/png")
+    field.upload("one.png", file, "image/png")
     field.upload("no.png", b"words", "image/png").run()
     assert not at.exception
     assert any("no.png was not taken: its content is text" in each.value for each in at.text)
-    assert (asked[0][..., 0] == picture).all()
+    assert (asked[0][1][..., 0] == picture).all()
     assert wall(shown, at)[0] == ids(embedding)[33]
     assert [tile["mark"] for tile in shown(at, WALL)["tiles"]] == [None] * 25
     assert "nearest to this upload" in at.subheader[0].value
@@ -158,6 +173,33 @@ def test_an_upload_gets_neighbours_and_a_place_on_the_map(
     at.switch_page("views/similarity.py").run()
     at.button(key="similarity_forget").click().run()
     assert "nearest to this upload" not in at.subheader[0].value
+
+
+def test_all_uploads_stand_on_the_map_of_any_embedding(
+    embedding: Embedding, open_page: Open, shown: Shown, asked: list[tuple[str, np.ndarray]]
+) -> None:
+    at = open_page("similarity", workspace="shapes")
+    field = at.file_uploader[0]
+    field.upload("one.png", png(33)[1], "image/png")
+    field.upload("two.png", png(77)[1], "image/png").run()
+    at.button(key="similarity_map").click().run()
+
+    def marks() -> list[tuple[str, float, float]]:
+        found = shown(at, "embeddings_map")["marks"]
+        return [(mark["name"], mark["x"], mark["y"]) for mark in found]
+
+    def places(name: str) -> list[tuple[str, float, float]]:
+        of = open_map(open_embedding(embedding.run, name), "umap").places
+        both = zip(("one.png", "two.png"), (33, 77), strict=True)
+        return [(each, *map(pytest.approx, of[row].tolist())) for each, row in both]
+
+    assert marks() == places("penultimate")
+    assert any("The 2 rings with names are your uploads" in each.value for each in at.caption)
+    at.selectbox(key="embedding").select("pixels").run()
+    assert marks() == places("pixels")
+    at.selectbox(key="embedding").select("penultimate").run()
+    assert marks() == places("penultimate")
+    assert sorted(name for name, _ in asked) == ["penultimate"] * 2 + ["pixels"] * 2
 
 
 def test_several_channels_take_no_upload_and_say_why(
