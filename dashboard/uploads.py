@@ -30,13 +30,14 @@ MOST_PIXELS: Final = 25_000_000
 """Most pixels of an image."""
 
 MOST_IMAGES: Final = 12
-"""Most images at a time."""
+"""Most images at a time, and most that are kept."""
 
 ENDINGS: Final = ("jpg", "jpeg", "png", "bmp", "gif", "webp", "tif", "tiff")
 
 KEY: Final = "similarity_upload"
 _KEPT: Final = "similarity_uploads"
 _REFUSED: Final = "similarity_refused"
+_FORGOTTEN: Final = "similarity_forgotten"
 _SHOWN: Final = "similarity_shown"
 _TURN: Final = "similarity_upload_turn"
 
@@ -97,10 +98,15 @@ def draw(workspace: Workspace) -> None:
         args=(workspace,),
         max_upload_size=MOST_BYTES // 1_000_000,
         help=f"{files}, up to {number.size(MOST_BYTES)} and {MOST_PIXELS // 1_000_000} million "
-        f"pixels each, {MOST_IMAGES} at a time. They stay in memory and go when you leave.",
+        f"pixels each; the newest {MOST_IMAGES} are kept. They stay in memory and go when you "
+        "leave.",
     )
     for refused in st.session_state.get(_REFUSED, []):
         st.text(f"{refused.name} was not taken: {refused.reason}.")
+    forgotten = st.session_state.get(_FORGOTTEN)
+    if forgotten:
+        were = "was" if len(forgotten) == 1 else "were"
+        st.text(f"{', '.join(forgotten)} {were} forgotten: the newest {MOST_IMAGES} are kept.")
 
 
 def choose(workspace: Workspace, key: str) -> None:
@@ -148,7 +154,7 @@ def choose(workspace: Workspace, key: str) -> None:
 def forget() -> None:
     """Forget all uploads."""
     st.session_state[_KEPT] = {}
-    st.session_state[_REFUSED] = []
+    st.session_state[_REFUSED] = st.session_state[_FORGOTTEN] = []
     st.session_state.pop(_SHOWN, None)
 
 
@@ -268,8 +274,11 @@ def _take(workspace: Workspace) -> None:
         if isinstance(got, Refused):
             refused.append(got)
         else:
+            # Uploaded again, it is the newest again.
+            kept.pop(got.id, None)
             kept[got.id] = got
             show(got.id)
+    st.session_state[_FORGOTTEN] = [each.name for each in list(kept.values())[:-MOST_IMAGES]]
     st.session_state[_KEPT] = dict(list(kept.items())[-MOST_IMAGES:])
     st.session_state[_REFUSED] = refused
 

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from cache import Workspace
 from cache.embeddings import Embedding, open_embedding
-from dashboard import live
+from dashboard import live, uploads
 from dashboard.points import open_map
 from tests.dashboard.conftest import Fire, Shown, parameter
 
@@ -200,6 +200,26 @@ def test_all_uploads_stand_on_the_map_of_any_embedding(
     at.selectbox(key="embedding").select("penultimate").run()
     assert marks() == places("penultimate")
     assert sorted(name for name, _ in asked) == ["penultimate"] * 2 + ["pixels"] * 2
+
+
+def test_what_a_further_upload_displaces_is_told(
+    embedding: Embedding,
+    open_page: Open,
+    shown: Shown,
+    asked: list[tuple[str, np.ndarray]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(uploads, "MOST_IMAGES", 2)
+    at = open_page("similarity", workspace="shapes")
+    at.file_uploader[0].upload("one.png", png(1)[1], "image/png")
+    at.file_uploader[0].upload("two.png", png(2)[1], "image/png").run()
+    assert not any("forgotten" in each.value for each in at.text)
+    # The first one again: it is not the oldest any more.
+    at.file_uploader[0].upload("one.png", png(1)[1], "image/png")
+    at.file_uploader[0].upload("three.png", png(3)[1], "image/png").run()
+    assert "two.png was forgotten: the newest 2 are kept." in [each.value for each in at.text]
+    tiles = shown(at, "similarity_uploads_gallery")["tiles"]
+    assert [tile["lines"] for tile in tiles] == [["one.png"], ["three.png"]]
 
 
 def test_several_channels_take_no_upload_and_say_why(
