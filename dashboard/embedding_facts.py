@@ -60,20 +60,27 @@ def map_finding(embedding: Embedding) -> str:
     return f"{sentence} The map's trustworthiness is {trust:.2f} of 1."
 
 
-def coincidence_sentence(embedding: Embedding, k: int = 10) -> str:
-    """How often neighbours bear the query's label, and how often they would by chance."""
+def coincidence_sentence(embedding: Embedding) -> str:
+    """How often neighbours bear the query's label, and how often they would by chance.
+
+    Of the 10 nearest, or as many as there are figures for.
+    """
     name = title(embedding)
     if not embedding_data.has(embedding, "retrieval"):
         return f"{name}: how good its neighbours are has not been measured yet."
     pairs = embedding_data.document(embedding, "retrieval")["pairs"]
     pair = "test_train" if "test_train" in pairs else next(iter(pairs))
+    figures = pairs[pair]["macro"]
+    k = max((int(at) for at in figures if int(at) <= neighbourhoods.NEAR), default=None)
+    if k is None:
+        return f"{name}: there are too few images to say how good its neighbours are."
     asked, _, gallery_split = pair.partition("_")
     where = (
         "images nearest to an image"
         if asked == "all"
         else (f"{gallery_split} images nearest to a {asked} image")
     )
-    share = pairs[pair]["macro"][str(k)]["value"]
+    share = figures[str(k)]["value"]
     by_chance = pairs[pair]["chance"]["macro"]
     return (
         f"In {name}, {number.percent(share)} of the {k} {where} bear its label; "
@@ -123,7 +130,8 @@ def overlap_sentence(first: Embedding, second: Embedding) -> str:
     rate = neighbourhoods.overlap(first, second)
     return (
         f"{title(first)} and {title(second)} share **{number.short_rate(rate)}** of the "
-        f"{neighbourhoods.NEAR} nearest neighbours (mean over n = {rate.n:,} images)."
+        f"{neighbourhoods.compared(first, second)} nearest neighbours "
+        f"(mean over n = {rate.n:,} images)."
     )
 
 

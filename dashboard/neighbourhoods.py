@@ -22,7 +22,7 @@ MOST_MEASURED = 2_000
 """Most images of a selection whose neighbours are compared; a random part of more."""
 
 NEAR = 10
-"""How many neighbours of an image are compared."""
+"""How many neighbours of an image are compared; see :func:`compared`."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,11 @@ def shared(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.asarray(same.sum(axis=(1, 2)))
 
 
+def compared(*of: Embedding) -> int:
+    """How many neighbours of an image are compared: ``NEAR``, or as many as are kept."""
+    return min(NEAR, *(embedding_data.graph(each).positions.shape[1] for each in of))
+
+
 def overlap(first: Embedding, second: Embedding, rows: np.ndarray | None = None) -> Rate:
     """Share of the nearest neighbours that two embeddings have in common.
 
@@ -153,16 +158,18 @@ def overlap(first: Embedding, second: Embedding, rows: np.ndarray | None = None)
         Mean over the images (a random part of them, if many), with a bootstrap interval.
     """
     asked = _sampled(rows, len(embedding_data.graph(first).positions))
+    k = compared(first, second)
     ours, theirs = (
-        np.asarray(embedding_data.graph(each).positions[asked, :NEAR]) for each in (first, second)
+        np.asarray(embedding_data.graph(each).positions[asked, :k]) for each in (first, second)
     )
-    return _mean(shared(ours, theirs) / max(1, ours.shape[1]))
+    return _mean(shared(ours, theirs) / max(1, k))
 
 
 def true_neighbours(shown: Map, rows: np.ndarray | None = None) -> Rate:
     """Share of the images nearest on a map that are near by their vectors, too.
 
-    Of each image's 10 nearest on the map, how many are among its neighbours in the shared graph.
+    Of each image's nearest on the map (see :func:`compared`), how many are among its neighbours
+    in the shared graph.
 
     Args:
         shown: The map.
@@ -174,7 +181,7 @@ def true_neighbours(shown: Map, rows: np.ndarray | None = None) -> Rate:
     asked = _sampled(rows, len(shown.places))
     artefact = shown.embedding.artefact("projection")
     tree = _tree(str(artefact.folder), artefact.manifest.fingerprint, shown.projection, shown)
-    wanted = min(NEAR + 1, len(shown.places))
+    wanted = min(compared(shown.embedding) + 1, len(shown.places))
     _, near = tree.query(shown.places[asked], wanted)
     near = np.asarray(near).reshape(len(asked), wanted)
     # The image itself, at distance 0; where others lie on the same spot it may stand anywhere.
@@ -193,7 +200,7 @@ def strangers(embedding: Embedding, count: int) -> tuple[np.ndarray, np.ndarray]
 
     Returns:
         Their positions (count,), the fewest first and ties in the order of the samples, and the
-        share of their 10 nearest that bear their label (count,).
+        share of their nearest (see :func:`compared`) that bear their label (count,).
     """
     artefact = embedding_data.checked(embedding, "neighbours")
     return _strangers(str(artefact.folder), artefact.manifest.fingerprint, count, embedding)

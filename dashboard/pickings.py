@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from cache import Run
-from dashboard import downloads, export, neighbourhoods, picked, selection
+from dashboard import downloads, embedding_data, export, neighbourhoods, picked, selection
 from dashboard.images import thumbnail_url, view_shown
 from dashboard.picked import Picked
 from dashboard.points import SHARP, Map
@@ -67,12 +67,13 @@ def _show_strangers(run: Run, table: pd.DataFrame, shown: Map) -> None:
     rows, shares = rows[shares < 1], shares[shares < 1]
     if not len(rows):
         return
+    near = neighbourhoods.compared(embedding)
     st.markdown(
         f"**Where to look first**: {number.plural(len(rows), 'image')} of {plain(embedding.name)} "
-        f"with the fewest of their {neighbourhoods.NEAR} nearest of their own label"
+        f"with the fewest of their {near} nearest of their own label"
     )
     tiles = [
-        _tile(run, row, f"{round(float(share) * neighbourhoods.NEAR)} of {neighbourhoods.NEAR}")
+        _tile(run, row, f"{round(float(share) * near)} of {near}")
         for share, (_, row) in zip(shares, table.iloc[rows].iterrows(), strict=True)
     ]
     event = gallery(
@@ -93,17 +94,19 @@ def sentences(chosen: Picked, table: pd.DataFrame, maps: Sequence[Map]) -> list[
     said = []
     for shown in maps:
         near = neighbourhoods.true_neighbours(shown, chosen.rows)
-        wide = min(50, len(table) - 1)
+        wide = embedding_data.graph(shown.embedding).positions.shape[1]
         said.append(
             f"{number.short_rate(near)} of these are true neighbours: of the "
-            f"{neighbourhoods.NEAR} nearest to each on the map of {shown.embedding.name}, that "
-            f"share is among its {wide} nearest by vectors (n = {near.n:,})."
+            f"{neighbourhoods.compared(shown.embedding)} nearest to each on the map of "
+            f"{shown.embedding.name}, that share is among its {wide} nearest by vectors "
+            f"(n = {near.n:,})."
         )
     if len(maps) > 1:
-        rate = neighbourhoods.overlap(maps[0].embedding, maps[1].embedding, chosen.rows)
+        both = (maps[0].embedding, maps[1].embedding)
+        rate = neighbourhoods.overlap(*both, chosen.rows)
         said.append(
             f"The two embeddings share {number.short_rate(rate)} of the "
-            f"{neighbourhoods.NEAR} nearest of these images."
+            f"{neighbourhoods.compared(*both)} nearest of these images."
         )
     if "correct" in table:
         wrong = int((~table["correct"].iloc[chosen.rows]).sum())

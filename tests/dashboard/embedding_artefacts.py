@@ -36,7 +36,8 @@ EMBEDDINGS: Mapping[str, Mapping[str, Any]] = {
     "autoencoder": {"kind": "autoencoder", "spread": 1.2, "three_d": True},
 }
 """By name: ``kind``, ``spread`` (noise beside a distance of 2 between classes), ``until`` (the
-last stage made, or None for nothing), ``three_d`` (whether there is such a map)."""
+last stage made, or None for nothing), ``three_d`` (whether there is such a map), ``random``
+(whether its weights are), ``neighbours`` (how many are kept)."""
 
 DIM = 6
 NEIGHBOURS = 50
@@ -44,7 +45,11 @@ NEIGHBOURS = 50
 
 def settings(given: Mapping[str, Any]) -> dict[str, Any]:
     """An embedding's part of a resolved recipe."""
-    return {"kind": given["kind"], "neighbours": NEIGHBOURS, "metric": "euclidean"}
+    return {"kind": given["kind"], "neighbours": _kept(given), "metric": "euclidean"}
+
+
+def _kept(given: Mapping[str, Any]) -> int:
+    return int(given.get("neighbours", NEIGHBOURS))
 
 
 def make_embedding(
@@ -95,7 +100,8 @@ class _Embedding:
         self.name, self.given, self.frame, self.images = name, given, frame, images
         self.values, self.generator = vectors, generator
         self.codes = frame["label"].cat.codes.to_numpy()
-        self.positions, self.distances = nearest(vectors, vectors, NEIGHBOURS, itself=True)
+        self.kept = _kept(given)
+        self.positions, self.distances = nearest(vectors, vectors, self.kept, itself=True)
         same = (
             frame["content_hash"].to_numpy()[self.positions]
             == (frame["content_hash"].to_numpy()[:, None])
@@ -137,7 +143,7 @@ class _Embedding:
         pairs = {}
         for asked in ("test", "val"):
             queries, gallery = self._rows(asked), self._rows("train")
-            found, distances = nearest(self.values[queries], self.values[gallery], NEIGHBOURS)
+            found, distances = nearest(self.values[queries], self.values[gallery], self.kept)
             stem = f"{asked}_train"
             np.save(out / f"{stem}.queries.npy", queries)
             np.save(out / f"{stem}.neighbours.npy", gallery[found])
@@ -197,7 +203,7 @@ class _Embedding:
 
     def retrieval(self, out: Path) -> None:
         queries, gallery = self._rows("test"), self._rows("train")
-        found, _ = nearest(self.values[queries], self.values[gallery], NEIGHBOURS)
+        found, _ = nearest(self.values[queries], self.values[gallery], self.kept)
         found = gallery[found]
         twins = set(map(tuple, self.pairs.tolist()))
 
@@ -309,7 +315,7 @@ class _Embedding:
             value = float(same[:, :k].mean())
             return {"value": value, "low": value - 0.02, "high": value + 0.02, "n": len(queries)}
 
-        figures = {"10": rate(10), "20": rate(20)}
+        figures = {str(k): rate(k) for k in ((10, 20) if self.kept >= 20 else (5,))}
         return {
             "queries": len(queries),
             "gallery": len(gallery),

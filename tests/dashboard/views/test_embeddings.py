@@ -3,6 +3,8 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from cache import Workspace
 from cache.embeddings import Embedding, open_embedding
 from cache.names import cluster_names
-from dashboard import points, space
+from dashboard import neighbourhoods, points, space
 from dashboard.points import open_map
 from dashboard.widgets.scatter import inside
 from tests.dashboard.conftest import Fire, Shown, make_workspace, parameter
@@ -163,6 +165,30 @@ def test_a_short_selection_shows_where_only_a_sample_is_drawn(
     assert at.title[0].value == "Embeddings"
     assert not [each.value for each in at.markdown if "Longest" in each.value]
     assert (int(bits(data, 40).sum()), len(data["marks"]), data["selected_total"]) == (2, 3, 5)
+
+
+def test_where_few_neighbours_are_kept_as_many_are_compared_and_named(
+    cache_folder: Path, open_page: Open, fire: Fire, shown: Shown
+) -> None:
+    few = {"kind": "pixels", "spread": 1.0, "neighbours": 6}
+    workspace = make_workspace(cache_folder, "few", embeddings={"few": few})
+    embedding = open_embedding(workspace.run("plain"), "few")
+    at = open_page("embeddings", workspace="few")
+    assert " of the 5 train images nearest to a test image" in at.subheader[0].value
+    assert any("with the fewest of their 6 nearest" in each.value for each in at.markdown)
+    assert all(
+        tile["title"].endswith(" of 6") for tile in shown(at, "embeddings_strangers")["tiles"]
+    )
+    fire(at, MAP, {"n": 1, "outline": BOX})
+    assert any(
+        "of the 6 nearest to each on the map of few, that share is among its 6 nearest by vectors"
+        in each.value
+        for each in at.caption
+    )
+    # On a map that is exact all 6 would be true; with 10 asked they could not be.
+    shown_map = open_map(embedding, "umap")
+    same = replace(shown_map, places=np.asarray(embedding.vectors()), projection="vectors")
+    assert neighbourhoods.true_neighbours(same).value == 1
 
 
 def test_two_embeddings_share_a_selection(
