@@ -50,6 +50,12 @@ class Embedding(Part):
     FOLDER = "embeddings"
     DOCUMENTS = MappingProxyType({"vectors": "embedding.json"})
 
+    @property
+    def title(self) -> str:
+        """Its name wherever it is shown: with a word where its weights are random."""
+        random = self.artefact("vectors").exists and self.document("vectors")["random"]
+        return f"{self.name} (random weights)" if random else self.name
+
     def vectors(self) -> np.ndarray:
         """Memory map float32 (n, dim)."""
         return load_array(self.artefact("vectors").path("vectors.npy"))

@@ -44,11 +44,7 @@ def rate_of(figure: Mapping[str, Any]) -> Rate:
 
 def title(embedding: Embedding) -> str:
     """Name of an embedding in Markdown, with a word where its weights are random."""
-    name = plain(embedding.name)
-    if not embedding_data.has(embedding, "vectors"):
-        return name
-    document = embedding_data.document(embedding, "vectors")
-    return f"{name} (random weights)" if document["random"] else name
+    return plain(embedding.title)
 
 
 def map_finding(embedding: Embedding) -> str:

@@ -138,11 +138,11 @@ def show_nearest(run: Run, table: pd.DataFrame, row: int) -> list[int]:
                     found,
                     key=f"sheet_{word}",
                     label=own,
-                    name=embedding.name,
+                    name=embedding.title,
                     small=True,
                 )
                 images = number.plural(found.gallery, "image")
-                st.caption(f"Of {images}; below each its distance in {plain(embedding.name)}.")
+                st.caption(f"Of {images}; below each its distance in {plain(embedding.title)}.")
     pairs = np.asarray(embedding_data.duplicates(embedding))
     return [int(at) for at in pairs[(pairs == row).any(axis=1)].ravel() if at != row]
 

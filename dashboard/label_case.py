@@ -151,7 +151,7 @@ def _show_neighbours(issues: LabelIssues, judged: pd.DataFrame, row: pd.Series, 
     positions = np.asarray(embedding_data.graph(embedding).positions[int(row["row"]), :k])
     positions = positions[positions >= 0]
     samples = data.samples(issues.run.workspace).iloc[positions]
-    st.markdown(f"**Among its {len(positions)} nearest by {plain(embedding.name)}**")
+    st.markdown(f"**Among its {len(positions)} nearest by {plain(embedding.title)}**")
     for column in ("label", "suggested"):
         name = str(row[column])
         places = np.flatnonzero((samples["label"] == name).to_numpy())

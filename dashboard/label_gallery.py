@@ -16,6 +16,7 @@ from dashboard.points import SHARP
 from dashboard.review_state import State
 from dashboard.triage import Square
 from dashboard.widgets.gallery import Tile, gallery, page_of
+from dashboard.widgets.messages import plain
 from dashboard.widgets.scatter import Selected, happened, scatter
 from pipelines.methods import number
 
@@ -95,11 +96,11 @@ def _show_square(
         height=460,
         axes=triage.AXES,
     )
-    k = suspects.document(issues)["neighbours"]["k"]
+    k, embedding = suspects.document(issues)["neighbours"]["k"], suspects.embedding(issues)
     cut = len(judged) > len(shown.drawn)
     st.caption(
         "The farther to the upper right, the surer both are that another label is right. "
-        f"Probabilities out of fold; {k} neighbours by {suspects.document(issues)['embedding']}, "
+        f"Probabilities out of fold; {k} neighbours by {plain(embedding.title)}, "
         "their share spread by up to half a neighbour so that points do not cover one another. "
         + (f"{len(shown.drawn):,} of {len(judged):,} images drawn, at random. " if cut else "")
         + "Draw around points to see just those; a click opens one."

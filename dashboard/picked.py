@@ -152,16 +152,16 @@ def _find(run: Run, choice: Choice) -> Picked:
         within = np.zeros(len(shown.places), bool)
         for outline in choice.outlines:
             within |= inside(shown.places, outline)
-        where = f"the {PROJECTIONS[choice.part]} map of {plain(choice.embedding)}"
+        where = f"the {PROJECTIONS[choice.part]} map of {plain(embedding.title)}"
         return Picked(choice, np.flatnonzero(within), f"outlined on {where}")
     if choice.kind == "cluster":
         of = embedding_data.clusters(embedding)[choice.part].to_numpy()
-        said = f"cluster {choice.values[0]} of {choice.part}, {plain(choice.embedding)}"
+        said = f"cluster {choice.values[0]} of {choice.part}, {plain(embedding.title)}"
         return Picked(choice, np.flatnonzero(of == int(choice.values[0])), said)
     rows = embedding_data.rows_of(run.workspace, choice.values[:1])
     near = embedding_data.graph(embedding).positions[rows[0]] if len(rows) else rows
     found = np.concatenate([rows, near[near >= 0]]).astype(np.int64)
-    said = f"one image and its {max(0, len(found) - 1)} nearest by {plain(choice.embedding)}"
+    said = f"one image and its {max(0, len(found) - 1)} nearest by {plain(embedding.title)}"
     return Picked(choice, found, said)
 
 

@@ -69,7 +69,7 @@ def _show_strangers(run: Run, table: pd.DataFrame, shown: Map) -> None:
         return
     near = neighbourhoods.compared(embedding)
     st.markdown(
-        f"**Where to look first**: {number.plural(len(rows), 'image')} of {plain(embedding.name)} "
+        f"**Where to look first**: {number.plural(len(rows), 'image')} of {plain(embedding.title)} "
         f"with the fewest of their {near} nearest of their own label"
     )
     tiles = [
@@ -98,7 +98,7 @@ def sentences(chosen: Picked, table: pd.DataFrame, maps: Sequence[Map]) -> list[
         said.append(
             f"{number.short_rate(near)} of these are true neighbours: of the "
             f"{neighbourhoods.compared(shown.embedding)} nearest to each on the map of "
-            f"{shown.embedding.name}, that share is among its {wide} nearest by vectors "
+            f"{plain(shown.embedding.title)}, that share is among its {wide} nearest by vectors "
             f"(n = {near.n:,})."
         )
     if len(maps) > 1:

@@ -79,7 +79,7 @@ def model(issues: LabelIssues) -> str:
     """What gave the probabilities, in words."""
     if document(issues)["by"] == "classifier":
         return "A classifier that never saw it"
-    return f"A model on {plain(document(issues)['embedding'])} that never saw it"
+    return f"A model on {plain(embedding(issues).title)} that never saw it"
 
 
 def why(row: pd.Series, issues: LabelIssues) -> str:

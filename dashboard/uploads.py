@@ -238,7 +238,7 @@ def _vectors(uploads: list[Upload], embedding: Embedding) -> list[np.ndarray]:
     unknown = [upload for upload in uploads if key not in upload.vectors]
     if unknown:
         what = unknown[0].name if len(unknown) == 1 else f"{len(unknown)} uploads"
-        with st.spinner(f"Computing the vectors of {plain(what)} in {plain(embedding.name)} …"):
+        with st.spinner(f"Computing the vectors of {plain(what)} in {plain(embedding.title)} …"):
             found = live.embed(embedding, [upload.image for upload in unknown])
         for upload, one in zip(unknown, found, strict=True):
             upload.vectors[key] = one

@@ -104,7 +104,7 @@ def show_map(key: str, shown: Map, chosen: Picked | None, height: int) -> None:
         source(shown, view_shown(run)),
         colouring,
         key=key,
-        label=f"{PROJECTIONS[shown.projection]} map of {shown.embedding.name}, "
+        label=f"{PROJECTIONS[shown.projection]} map of {shown.embedding.title}, "
         f"coloured by {colour}",
         selected=selected,
         marks=marks,

@@ -112,7 +112,7 @@ def show_map_button(rows: np.ndarray) -> None:
         type="tertiary",
         disabled=not embedding_data.has(embedding, "projection"),
         on_click=show_on_map,
-        args=(rows, f"a query and its nearest in {embedding.name}"),
+        args=(rows, f"a query and its nearest in {embedding.title}"),
     )
 
 
@@ -211,7 +211,7 @@ with grid.cell(column_span=2):
                     answer,
                     key=f"similarity_wall_{place}",
                     label=label,
-                    name=each.name,
+                    name=each.title,
                     small=len(shown) > 1,
                 )
     st.caption(similar.caption(embedding, found))

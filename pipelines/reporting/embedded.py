@@ -15,7 +15,7 @@ ANCHOR = "embeddings"
 
 PAIRS = {"test_train": "test asks train", "val_train": "val asks train", "all_all": "all ask all"}
 
-K = "10"
+K = 10
 
 
 def tell(source: Source) -> Html | None:
@@ -26,13 +26,14 @@ def tell(source: Source) -> Html | None:
     rows: list[list[Html | str]] = []
     missing: list[Html] = []
     for each in there:
-        what = f"Class coincidence of {each.run.name} / {each.name}"
+        what = f"Class coincidence of {each.run.name} / {each.title}"
         missing += told(what, source.workspace.command, _add, each, rows)
     columns = ["run and embedding", "who asks", "n", f"@{K}, macro (95 %)", "chance"]
     caption = f"Class coincidence@{K}: share of an image's {K} nearest that bear its label"
     said = (
         "Mean over classes, with 95 % bootstrap intervals. An image is never among its own "
-        "neighbours; chance is what labels drawn at random would reach."
+        "neighbours; chance is what labels drawn at random would reach. Where there are figures "
+        "for fewer neighbours alone, they stand with their number."
     )
     return section(
         TITLE,
@@ -48,16 +49,18 @@ def _add(embedding: Embedding, rows: list[list[Html | str]]) -> list[Html]:
     document = embedding.document("retrieval")
     for pair, words in PAIRS.items():
         found: dict[str, Any] | None = document["pairs"].get(pair)
-        if found is None or K not in found["macro"]:
+        known = [int(k) for k in found["macro"] if int(k) <= K] if found is not None else []
+        if found is None or not known:
             continue
-        figure = Rate(**found["macro"][K])
+        k = max(known)
+        figure = Rate(**found["macro"][str(k)])
         chance = found["chance"]["macro"]
         rows.append(
             [
-                tag("span", name(embedding.run.name), " / ", name(embedding.name)),
+                tag("span", name(embedding.run.name), " / ", name(embedding.title)),
                 words,
                 number.count(found["queries"]),
-                number.short_rate(figure),
+                number.short_rate(figure) + (f" (@{k})" if k < K else ""),
                 number.percent(chance),
             ]
         )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -285,6 +286,26 @@ def test_the_errors_page_picks_a_cell_on_the_map(
     answers = embedding.run.predictions()
     wanted = (answers["split"] == "test") & (answers["label"] == "cross")
     assert bits(shown(at, MAP), 150).tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize("page", ["embeddings", "similarity", "retrieval", "labels", "sheet"])
+def test_random_weights_are_told_wherever_the_embedding_is_named(
+    cache_folder: Path, open_page: Open, page: str
+) -> None:
+    guess = {"kind": "backbone", "spread": 1.0, "random": True}
+    workspace = make_workspace(
+        cache_folder, "odd", embeddings={"guess": guess}, issues={"head": "guess"}
+    )
+    image = workspace.samples()["sample_id"][40]
+    more = {"picked": f"near~guess~~{image}"} if page == "embeddings" else {}
+    at = open_page(page, workspace="odd", image=image, **more)
+    assert not at.exception
+    said = [each.value for each in [*at.subheader, *at.markdown, *at.caption]]
+    said += [json.loads(each.proto.json or each.proto.mixed.json).get("label", "")
+             for each in at.get("bidi_component")]  # fmt: skip
+    named = re.findall(r"\bguess\b( \(random weights\))?", "\n".join(said).replace("\\", ""))
+    assert named
+    assert all(named)
 
 
 @pytest.mark.parametrize("page", ["embeddings", "similarity", "retrieval"])

@@ -15,13 +15,15 @@ from typer.testing import CliRunner
 
 from cache import SPLITS, Workspace
 from cache.artefact import read_json, write_json
+from cache.embeddings import open_embedding
 from cache.issues import label_issues
 from cache.reviews import Verdict, open_reviews
 from cache.tables import write_table
 from pipelines import cli
 from pipelines.methods import data_faults, number
 from pipelines.methods.intervals import Rate
-from pipelines.reporting import pictures
+from pipelines.reporting import embedded, pictures
+from pipelines.reporting.reading import Source
 from pipelines.reporting.report import document
 from tests.dashboard.conftest import make_workspace
 
@@ -150,6 +152,16 @@ def test_slices_out_of_line_and_pairs_are_told(real_digits: Path, tmp_path: Path
     assert "by night: <i>2018" in page.words and "by night: usual" not in page.words
     assert f"Pair 1, nearly the same: {first['label']}, {first['split']}." in page.words
     assert "2 of 2 images of pairs" in page.words
+
+
+def test_random_weights_are_told_and_few_neighbours_counted(tmp_path: Path) -> None:
+    guess = {"kind": "backbone", "spread": 1.0, "random": True, "neighbours": 6}
+    made = make_workspace(tmp_path, "odd", embeddings={"guess": guess})
+    told = Page(str(embedded.tell(Source(made)))).words
+    retrieval = open_embedding(made.run("plain"), "guess").document("retrieval")
+    figure = number.short_rate(Rate(**retrieval["pairs"]["test_train"]["macro"]["5"]))
+    assert "plain / guess (random weights)" in told
+    assert f"{figure} (@5)" in told
 
 
 def test_hostile_names_stay_text(tmp_path: Path) -> None:
