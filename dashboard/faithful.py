@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from cache import Run
-from dashboard import occlusion_controls, selection
+from dashboard import embedding_data, occlusion_controls, selection
 from dashboard.estimates import Estimator
 from dashboard.images import thumbnail_url, view_shown
 from dashboard.points import SHARP
@@ -116,7 +116,10 @@ def show_extremes(run: Run, estimator: Estimator) -> None:
             tile_size="small",
             pixelated=_pixelated(run),
             selectable=False,
+            searchable=embedding_data.searchable(run),
         )
+        if event.similar:
+            selection.go("similarity", image=event.similar)
         if event.opened:
             occlusion_controls.look_at(event.opened)
     st.caption(

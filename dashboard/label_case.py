@@ -189,7 +189,10 @@ def _gallery(
         tile_size="small",
         pixelated=int(samples[["width", "height"]].to_numpy().max()) <= SHARP,
         selectable=False,
+        searchable=True,
     )
+    if event.similar:
+        selection.go("similarity", image=event.similar)
     if event.opened:
         selection.open_image(event.opened)
         st.rerun()

@@ -10,7 +10,7 @@ import streamlit as st
 
 from cache.issues import LabelIssues
 from cache.reviews import new_token
-from dashboard import review_queue, review_ways, selection, suspects, triage
+from dashboard import embedding_data, review_queue, review_ways, selection, suspects, triage
 from dashboard.images import thumbnail_url
 from dashboard.points import SHARP
 from dashboard.review_state import State
@@ -144,8 +144,11 @@ def _show_gallery(
         selected=ticked,
         tile_size="small",
         pixelated=shape is not None and max(shape[:2]) <= SHARP,
+        searchable=embedding_data.searchable(issues.run),
     )
     st.session_state[review_queue.SELECTED] = event.selected
+    if event.similar:
+        selection.go("similarity", image=event.similar)
     if event.opened:
         review_ways.open_soon(event.opened)
     if page.total > PER_PAGE:

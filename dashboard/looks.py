@@ -11,7 +11,7 @@ import streamlit as st
 
 from cache import Run
 from cache.occlusion import Occlusion, occlusions
-from dashboard import data, evidence, images, narrowing, occluding, selection
+from dashboard import data, embedding_data, evidence, images, narrowing, occluding, selection
 from dashboard.points import SHARP
 from dashboard.widgets.gallery import Tile, gallery, page_of, start_over
 from dashboard.widgets.messages import notice, plain, told
@@ -251,7 +251,10 @@ def _show_images(occlusion: Occlusion, kind: Kind, label: str, split: str) -> No
         tile_size="small",
         pixelated=bool(len(shown)) and int(shown[["width", "height"]].to_numpy().max()) <= SHARP,
         selectable=False,
+        searchable=embedding_data.searchable(run),
     )
+    if event.similar:
+        selection.go("similarity", image=event.similar)
     if event.opened:
         selection.open_image(event.opened)
         st.rerun()

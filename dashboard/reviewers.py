@@ -10,7 +10,7 @@ import streamlit as st
 
 from cache import Workspace, verdicts
 from cache.verdicts import DISPUTED
-from dashboard import review_state, review_ways
+from dashboard import embedding_data, review_state, review_ways, selection
 from dashboard.images import thumbnail_url
 from dashboard.points import SHARP
 from dashboard.review_state import State
@@ -123,11 +123,14 @@ def _show_disputes(workspace: Workspace, judged: pd.DataFrame, state: State, vie
         empty="",
         pixelated=shape is not None and max(shape[:2]) <= SHARP,
         selectable=False,
+        searchable=embedding_data.searchable(selection.run()),
     )
     st.caption(
         "Nothing is decided on these, and the export leaves them without a label. A click opens one"
         " in the queue; whoever changes their verdict there settles it."
     )
+    if event.similar:
+        selection.go("similarity", image=event.similar)
     if event.opened:
         review_ways.open_soon(event.opened)
 

@@ -380,6 +380,27 @@ def test_reviewers_are_compared_and_disputes_listed(
 
 
 @pytest.mark.parametrize(
+    ("work", "key"),
+    [
+        ("one by one", "labels_label"),
+        ("many at once", GALLERY),
+        ("reviewers", "labels_disputes"),
+    ],
+)
+def test_every_gallery_leads_to_similar_images(
+    open_page: Open, queue: pd.DataFrame, fire: Fire, shown: Shown, work: str, key: str
+) -> None:
+    say(queue.iloc[5], reviewer="Anna", verdict="right")
+    say(queue.iloc[5], reviewer="Ben", verdict="bad")
+    page = opened(open_page, work=work)
+    wanted = shown(page, key)["tiles"][0]["id"]
+    assert shown(page, key)["searchable"]
+    fire(page, key, {"n": 1, "similar": wanted})
+    assert page.title[0].value == "Similarity"
+    assert parameter(page, "image") == wanted
+
+
+@pytest.mark.parametrize(
     ("name", "key"),
     [
         ("similarity", "similarity_labels"),

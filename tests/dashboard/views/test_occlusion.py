@@ -160,6 +160,9 @@ def test_the_worst_and_the_best_maps_open_their_images(
     fire(at, "occlusion_worst", {"n": 1, "opened": worst[3]})
     assert parameter(at, "image") == worst[3]
     assert shown(at, MAPS)["revealed"] == before + 1
+    fire(at, "occlusion_worst", {"n": 2, "similar": worst[4]})
+    assert at.title[0].value == "Similarity"
+    assert parameter(at, "image") == worst[4]
 
 
 def test_an_estimate_is_shown_in_place_of_the_exact_map_where_it_is_trusted(
@@ -277,6 +280,7 @@ def test_a_kind_of_map_leads_to_its_images_and_to_the_errors(
     assert {tile["id"] for tile in shown(at, looks.GALLERY)["tiles"]} == set(its["sample_id"])
     opened = fire(at, looks.GALLERY, {"n": 1, "opened": its["sample_id"].iloc[0]})
     assert parameter(opened, "image") == its["sample_id"].iloc[0]
+    assert shown(at, looks.GALLERY)["searchable"]
     at = at.button(key="looks_to_errors").click().run()
     assert not at.exception
     assert at.title[0].value == "Errors"
