@@ -157,8 +157,6 @@ def _show_buttons(run: Run, table: pd.DataFrame, chosen: Picked) -> None:
             on_click=picked.pick,
             args=(None,),
         )
-        if "predicted" not in table:
-            return
         downloads.show(
             len(rows),
             "",

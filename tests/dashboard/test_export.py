@@ -69,6 +69,17 @@ def test_every_channel_becomes_a_picture(workspaces: dict[str, Workspace]) -> No
     ]
 
 
+def test_what_is_not_predicted_yet_can_be_downloaded(workspaces: dict[str, Workspace]) -> None:
+    workspace = workspaces["shapes"]
+    rows = data.samples(workspace).iloc[[5, 0]]
+    opened = archive(export.images_zip(workspace, rows))
+    images = [f"{row['split']}/{row['label']}/{row['sample_id']}.png" for _, row in rows.iterrows()]
+    assert opened.namelist() == [*images, "samples.csv"]
+    table = listed(opened, "samples.csv")
+    assert table["sample_id"].tolist() == rows["sample_id"].tolist()
+    assert set(table.columns) == {"sample_id", "split", "label", "path", "group", "leaked"}
+
+
 @pytest.fixture
 def from_files(workspaces: dict[str, Workspace], tmp_path: Path) -> tuple[Workspace, pd.DataFrame]:
     """A workspace whose samples came as files, the second of which is gone."""

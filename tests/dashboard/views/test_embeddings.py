@@ -192,6 +192,18 @@ def test_where_few_neighbours_are_kept_as_many_are_compared_and_named(
     assert neighbourhoods.true_neighbours(same).value == 1
 
 
+def test_what_is_picked_can_be_downloaded_before_there_are_predictions(
+    cache_folder: Path, open_page: Open, fire: Fire
+) -> None:
+    untrained = {"plain": {"skill": 3.0, "epochs": 3, "until": "train"}}
+    embeddings = {"pixels": {"kind": "pixels", "spread": 1.0}}
+    make_workspace(cache_folder, "early", runs=untrained, embeddings=embeddings)
+    at = fire(open_page("embeddings", workspace="early"), MAP, {"n": 1, "outline": BOX})
+    assert not at.exception
+    named = [each.proto.label for each in at.get("download_button")]
+    assert [name.split(" of ")[0] for name in named] == ["Table", "Images"]
+
+
 def test_two_embeddings_share_a_selection(
     embedding: Embedding, open_page: Open, fire: Fire, shown: Shown
 ) -> None:
