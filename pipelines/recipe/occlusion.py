@@ -26,7 +26,7 @@ class EstimatorRecipe(Part):
     )
     target: Literal["probability", "study"] = Field(
         "probability",
-        description="for study: study draws maps normalised image by image, as the HiTS study did",
+        description="for study: study draws maps summed and standardised as the HiTS study did",
     )
     only: str | None = Field(
         None, description="a class: it learns, and is judged, by images predicted as it alone"

@@ -90,7 +90,7 @@ def work(job: Job) -> Outcome:
 
 STAGE = Stage(
     name="estimators",
-    version=2,
+    version=3,
     scope="occlusion",
     reads=reads,
     unit="maps",

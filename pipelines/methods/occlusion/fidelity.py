@@ -165,38 +165,17 @@ def worst_and_best(values: np.ndarray, count: int = 20, *, better_high: bool = T
     )
 
 
-def study_normalised(maps: np.ndarray) -> np.ndarray:
-    """Normalise maps as the HiTS study did, for comparison with its figures only.
-
-    Each map is standardised with its own mean and standard deviation, clipped at one standard
-    deviation and brought to [0, 1]. Whether the model cares at all is lost by that: a map whose
-    probability moves by .001 looks like one where it moves by 1.
-
-    Args:
-        maps: (n, rows, columns).
-
-    Returns:
-        float64 (n, rows, columns); .5 everywhere for a constant map, which is 0/0 in the study.
-    """
-    values = np.asarray(maps, np.float64)
-    centred = values - values.mean(axis=(1, 2), keepdims=True)
-    spread = values.std(axis=(1, 2), keepdims=True)
-    # Rounding leaves constant maps a mean that is off by a bit, and so a spread.
-    spread[np.ptp(values, axis=(1, 2)) == 0] = 0
-    scaled = np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 0)
-    return np.asarray((np.clip(scaled, -1, 1) + 1) / 2)
-
-
 def study_mse(exact: np.ndarray, estimate: np.ndarray, side: int = STUDY_SIDE) -> np.ndarray:
     """Mean squared error of each map as the HiTS study counted it.
 
     The study filled its maps of 21x21 with zeros to 24x24 and divided by all 576 positions, so
     its figures are up to 576/441 = 1.31 times smaller than the error on the image. Its maps were
-    normalised (:func:`study_normalised`), and the network was trained to draw those; normalise an
-    estimate of raw probabilities as well before giving it here.
+    summed and standardised (:func:`pipelines.methods.occlusion.study.of_maps`), and the network was
+    trained to draw those; bring an estimate of raw probabilities to that form as well before giving
+    it here.
 
     Args:
-        exact: (n, rows, columns), normalised as in the study.
+        exact: (n, rows, columns), in the study's form.
         estimate: The same of the estimates, or (n, side, side) with the border as the network
             drew it, the map in the middle (the smaller half of an odd border first).
         side: Rows and columns that are divided by; maps that are larger stay as they are.

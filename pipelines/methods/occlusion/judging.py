@@ -20,7 +20,7 @@ from pipelines.methods.batching import reader_of
 from pipelines.methods.encoders import compiled
 from pipelines.methods.feeding import Inputs, to_probabilities
 from pipelines.methods.intervals import bootstrap
-from pipelines.methods.occlusion import fidelity, risk, timing
+from pipelines.methods.occlusion import fidelity, risk, study, timing
 from pipelines.methods.occlusion.curves import curves
 from pipelines.methods.occlusion.engine import open_engine
 from pipelines.methods.occlusion.patches import filled, of_class
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 BASELINES = ("mean map", "every third position")
 MEASURES = ("mse", "mae", "pearson", "spearman", "ssim", "iou10")
+
+CEILING = "the study's map, exact"
+"""What a network that draws the study's maps without any error would have; judged beside those."""
 
 EXACT = "exact"
 """What the exact maps are called among the estimates, where both have a figure."""
@@ -114,6 +117,9 @@ class Judge:
             seed=settings.seed + repeat,
             optimizer=settings.optimizer,
         )
+        if settings.target == "study" and CEILING not in self._told:
+            self._told[CEILING] = {"baseline": True, "target": "study", "only": None}
+            self._keep(CEILING, self._study(self.truth))
         work.mkdir(parents=True, exist_ok=True)
         network, fitted = estimating.train(
             lambda: self._build(settings),
@@ -221,7 +227,7 @@ class Judge:
         """Images of a split with their predicted class and, where it is told, another one."""
         rows = np.flatnonzero((self.split == split) & self._predicted_as(settings.only))
         asked = self.predicted[rows]
-        maps = self._normalised() if settings.target == "study" else self.maps
+        maps = self._normal_maps() if settings.target == "study" else self.maps
         if settings.network == "study" and settings.code == "none":
             return estimating.Pairs(self.read, maps, rows, asked)
         classes = self.maps.shape[-1]
@@ -229,13 +235,16 @@ class Judge:
         others = ((asked + further) % classes).astype(np.int32)
         return estimating.Pairs(self.read, maps, np.tile(rows, 2), np.concatenate([asked, others]))
 
-    def _normalised(self) -> np.ndarray:
-        """The maps of every class as the study normalised them, made when first asked for."""
+    def _normal_maps(self) -> np.ndarray:
+        """The study's maps of every class, made when first asked for."""
         if self._normal is None:
             self._normal = np.empty(self.maps.shape, np.float32)
             for at in range(self.maps.shape[-1]):
-                self._normal[..., at] = fidelity.study_normalised(self.maps[..., at])
+                self._normal[..., at] = self._study(self.maps[..., at])
         return self._normal
+
+    def _study(self, maps: np.ndarray) -> np.ndarray:
+        return study.of_maps(maps, self.exact["patch"], self.exact["stride"])
 
     def _predicted_as(self, name: str | None) -> np.ndarray:
         """Which images are predicted as a class; all of them for None."""
@@ -266,7 +275,7 @@ class Judge:
     def _keep(self, name: str, drawn: np.ndarray) -> None:
         measured = fidelity.fidelity(self.truth, drawn)
         if self._told[name]["target"] == "study":
-            # A map normalised by itself has no scale: it can be correlated, not subtracted.
+            # The study's map has no scale: it can be correlated, not subtracted.
             for measure in ("mse", "mae", "ssim"):
                 measured[measure] = np.full(len(drawn), np.nan)
         self._drawn.setdefault(name, []).append(drawn)
@@ -279,11 +288,11 @@ class Judge:
     def _study_errors(self, name: str) -> dict[str, float | int]:
         """Mean squared error on test as the study defined it, over the trainings."""
         judged, normal = self._judged(name), self._told[name]["target"] == "study"
-        ours = fidelity.study_normalised(self.truth[judged])
+        ours = self._study(self.truth[judged])
         errors = []
         for drawn in self._drawn[name]:
             its = drawn[judged]
-            theirs = its if normal else fidelity.study_normalised(its)
+            theirs = its if normal else self._study(its)
             errors.append(float(np.mean(fidelity.study_mse(ours, theirs))))
         return _spread(errors)
 

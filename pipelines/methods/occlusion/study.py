@@ -146,6 +146,29 @@ def merged(found: np.ndarray, size: int) -> np.ndarray:
     return standardised(painted(found, size))
 
 
+def of_maps(maps: np.ndarray, size: int, stride: int) -> np.ndarray:
+    """The study's map of maps that are there already, exact or estimated.
+
+    Where the patch moves pixel by pixel and fits into the image, the scores of the study's
+    positions are the inner part of a map, and are painted and summed as it did. Positions further
+    apart are no pixels: there the map itself is standardised.
+
+    Args:
+        maps: (b, rows, columns), the probability with the patch centred at each position.
+        size: Side of the patch.
+        stride: Pixels from one position to the next.
+
+    Returns:
+        float32 of the same shape. Values of different maps cannot be compared.
+    """
+    rows, columns = maps.shape[1:]
+    if stride != 1 or size > min(rows, columns):
+        return standardised(maps)
+    first = size // 2
+    inner = maps[:, first : first + rows - size + 1, first : first + columns - size + 1]
+    return merged(inner, size)
+
+
 def corrected(found: np.ndarray, size: int) -> np.ndarray:
     """The mean score of the patches that cover each pixel: raw probabilities.
 

@@ -15,14 +15,15 @@ from cache.occlusion import Occlusion, occlusions, open_occlusion
 from pipelines.errors import RecipeError
 from pipelines.methods.estimating import drawer, upsampled
 from pipelines.methods.feeding import open_inputs, open_model, to_probabilities
+from pipelines.methods.occlusion import study
 from pipelines.methods.occlusion.curves import curves
 from pipelines.methods.occlusion.fidelity import (
     FLAT,
     fidelity,
     flat,
     study_mse,
-    study_normalised,
 )
+from pipelines.methods.occlusion.judging import CEILING
 from pipelines.methods.occlusion.mapping import drawn, fill_of, make_maps
 from pipelines.methods.occlusion.patches import Patches, filled, of_class
 from pipelines.methods.occlusion.risk import disagreement, risk_coverage
@@ -257,7 +258,7 @@ def test_an_estimator_draws_the_map_of_the_predicted_class(small: Occlusion) -> 
 def test_every_estimate_is_judged_beside_the_baselines(small: Occlusion) -> None:
     mapped, table = small.mapped(), small.fidelity()
     document = small.document("estimators")
-    names = ["mean map", "every third position", "ours", "frozen"]
+    names = ["mean map", "every third position", "ours", CEILING, "frozen"]
     assert list(document["estimators"]) == names == list(table["estimator"].unique())
     truth = of_class(np.asarray(small.maps()), mapped["predicted"].cat.codes.to_numpy())
     measured = fidelity(truth, np.asarray(small.estimates("ours")))
@@ -304,11 +305,14 @@ def test_what_learns_one_class_in_the_study_s_scale_is_judged_there(small: Occlu
     mapped = small.mapped()
     judged = ((mapped["split"] == "test") & (mapped["predicted"] == "middle")).to_numpy()
     predicted = mapped["predicted"].cat.codes.to_numpy()
-    truth = study_normalised(of_class(np.asarray(small.maps()), predicted)[judged])
+    truth = study.of_maps(of_class(np.asarray(small.maps()), predicted)[judged], 3, 1)
     drawn = np.asarray(small.estimates("frozen"))[judged]
     assert frozen["study_mse"]["mean"] == pytest.approx(study_mse(truth, drawn).mean())
     assert frozen["fidelity"]["means"]["pearson"]["n"] + frozen["fidelity"]["flat"] == judged.sum()
     assert frozen["fidelity"]["means"]["mse"]["value"] is None
+    ceiling = small.document("estimators")["estimators"][CEILING]
+    assert ceiling["study_mse"]["mean"] == 0 and ceiling["baseline"]
+    assert ceiling["fidelity"]["means"]["pearson"]["value"] < 0.9
 
 
 def test_a_class_that_is_not_there_is_refused(data: Path, root: Path, tmp_path: Path) -> None:

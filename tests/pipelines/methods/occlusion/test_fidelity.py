@@ -16,7 +16,6 @@ from pipelines.methods.occlusion.fidelity import (
     lowest_tenth,
     structural_similarity,
     study_mse,
-    study_normalised,
     summary,
     worst_and_best,
 )
@@ -184,16 +183,6 @@ def test_the_worst_and_the_best() -> None:
     assert (few.worst.tolist(), few.best.tolist()) == ([2, 4], [3, 5, 0])
     with pytest.raises(ValueError, match=r"count=0"):
         worst_and_best(values, 0)
-
-
-def test_the_study_normalises_each_map_and_loses_its_level() -> None:
-    maps = np.stack([np.array([[0.0, 1.0], [0.0, 1.0]]), np.full((2, 2), 0.3)])
-    assert study_normalised(maps)[0].tolist() == [[0, 1], [0, 1]]
-    assert (study_normalised(maps)[1] == 0.5).all()
-    exact = drawn(3, 21)
-    np.testing.assert_allclose(
-        study_normalised(0.9 + 0.001 * exact), study_normalised(exact), atol=1e-3
-    )
 
 
 def test_the_study_divides_by_its_border_as_well() -> None:

@@ -6,6 +6,7 @@ import pytest
 from pipelines.methods.encoders import compiled
 from pipelines.methods.occlusion import study
 from pipelines.methods.occlusion.engine import open_engine
+from pipelines.methods.occlusion.patches import of_class
 from tests.pipelines.methods.occlusion.networks import constant, hits_cnn, images_of
 
 
@@ -52,6 +53,25 @@ def test_the_study_map_is_that_of_its_loop() -> None:
     found = study.scores(engine, images, np.zeros_like(images), np.array([predicted]))
     np.testing.assert_allclose(study.merged(found, 3)[0], (scaled + 1) / 2, atol=1e-5)
     np.testing.assert_allclose(study.corrected(found, 3)[0], summed / times, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [2, 3, 7])
+def test_the_study_map_can_be_had_from_the_exact_map(size: int) -> None:
+    model = hits_cnn()
+    engine = open_engine(model, size=size)
+    images, _ = images_of(model, 2, 5)
+    black, classes = np.zeros_like(images), np.array([1, 0])
+    maps = of_class(engine.maps(images, black), classes)
+    asked = study.merged(study.scores(engine, images, black, classes), size)
+    np.testing.assert_allclose(study.of_maps(maps, size, 1), asked, atol=1e-4)
+
+
+def test_where_positions_are_no_pixels_the_map_itself_is_standardised() -> None:
+    maps = np.random.default_rng(0).random((2, 5, 6)).astype(np.float32)
+    for size, stride in ((3, 2), (6, 1)):
+        np.testing.assert_array_equal(study.of_maps(maps, size, stride), study.standardised(maps))
+    level = study.of_maps(np.full((1, 5, 6), 0.3), 3, 2)
+    assert (level == 0.5).all()
 
 
 def test_over_the_padded_image_every_pixel_is_covered_alike() -> None:
