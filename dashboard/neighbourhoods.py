@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,14 +52,23 @@ class Found:
     Attributes:
         rows: int64 (k,) positions of samples, the nearest first.
         distances: float32 (k,), in the metric of the embedding.
-        gallery: Among how many images they were looked for.
+        among: int64 (classes,), how many images of each label they were looked for among.
         how: Where they come from, in words.
     """
 
     rows: np.ndarray
     distances: np.ndarray
-    gallery: int
+    among: np.ndarray
     how: str
+
+    @property
+    def gallery(self) -> int:
+        """Among how many images they were looked for."""
+        return int(self.among.sum())
+
+    def first(self, k: int) -> Found:
+        """The k nearest of them."""
+        return replace(self, rows=self.rows[:k], distances=self.distances[:k])
 
 
 def neighbours_of(
@@ -77,8 +86,8 @@ def neighbours_of(
         scope: Where to look.
     """
     allowed = _allowed(embedding, table, scope, row)
-    gallery = int(allowed.sum())
-    wanted = min(k, gallery)
+    among = _by_label(table, allowed)
+    wanted = min(k, int(among.sum()))
     graph = embedding_data.graph(embedding)
     stored = [(graph.positions[row], graph.distances[row])]
     if scope.splits == ("train",):
@@ -87,8 +96,8 @@ def neighbours_of(
         kept = (positions >= 0) & allowed[positions]
         if int(kept.sum()) >= wanted:
             rows = positions[kept][:k].astype(np.int64)
-            return Found(rows, distances[kept][:k], gallery, "computed beforehand")
-    return _search(embedding, embedding.vectors()[row], k, allowed)
+            return Found(rows, distances[kept][:k], among, "computed beforehand")
+    return _search(embedding, embedding.vectors()[row], k, allowed, among)
 
 
 def neighbours_of_vector(
@@ -107,8 +116,10 @@ def neighbours_of_vector(
     if everywhere and embedding_data.has(embedding, "index"):
         about = embedding_data.document(embedding, "index")
         if about["use"] == "annoy":
-            return _approximate(embedding, vector, k, about)
-    return _search(embedding, vector, k, _allowed(embedding, table, scope, None))
+            among = _by_label(table, np.ones(len(table), bool))
+            return _approximate(embedding, vector, k, about, among)
+    allowed = _allowed(embedding, table, scope, None)
+    return _search(embedding, vector, k, allowed, _by_label(table, allowed))
 
 
 def matches(table: pd.DataFrame, found: Found, label: str) -> Rate:
@@ -117,14 +128,10 @@ def matches(table: pd.DataFrame, found: Found, label: str) -> Rate:
     return intervals.rate(int(same), len(found.rows))
 
 
-def chance(table: pd.DataFrame, scope: Scope, label: str) -> float:
+def chance(table: pd.DataFrame, found: Found, label: str) -> float:
     """Share of the images looked among that bear a label: what random neighbours would give."""
-    among = np.ones(len(table), bool)
-    if scope.splits:
-        among &= table["split"].isin(scope.splits).to_numpy()
-    if scope.label:
-        among &= (table["label"] == scope.label).to_numpy()
-    return float((table["label"][among] == label).mean()) if among.any() else float("nan")
+    bearing = found.among[table["label"].cat.categories.get_loc(label)]
+    return float(bearing / found.gallery) if found.gallery else float("nan")
 
 
 def shared(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -228,6 +235,12 @@ def _allowed(
     return allowed
 
 
+def _by_label(table: pd.DataFrame, allowed: np.ndarray) -> np.ndarray:
+    """How many of the images that may be found bear each label, int64 (classes,)."""
+    labels = table["label"].cat
+    return np.bincount(labels.codes.to_numpy()[allowed], minlength=len(labels.categories))
+
+
 def _between(embedding: Embedding, split: str, row: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Neighbours in train alone, where they were computed for the query's split."""
     if f"{split}_train" not in embedding_data.document(embedding, "neighbours")["pairs"]:
@@ -239,19 +252,23 @@ def _between(embedding: Embedding, split: str, row: int) -> list[tuple[np.ndarra
     return [(there.positions[at], there.distances[at])]
 
 
-def _search(embedding: Embedding, vector: np.ndarray, k: int, allowed: np.ndarray) -> Found:
+def _search(
+    embedding: Embedding, vector: np.ndarray, k: int, allowed: np.ndarray, among: np.ndarray
+) -> Found:
     rows = np.flatnonzero(allowed)
     metric = embedding_data.document(embedding, "neighbours")["metric"]
     vectors = embedding.vectors()
     started = time.perf_counter()
-    among = vectors if len(rows) == len(vectors) else vectors[rows]
-    nearest = one_query(np.asarray(vector, np.float32), among, k, metric)
+    kept = vectors if len(rows) == len(vectors) else vectors[rows]
+    nearest = one_query(np.asarray(vector, np.float32), kept, k, metric)
     took = number.milliseconds(1000 * (time.perf_counter() - started))
     found = rows[nearest.positions]
-    return Found(found, nearest.distances, len(rows), f"computed now, exactly, in {took}")
+    return Found(found, nearest.distances, among, f"computed now, exactly, in {took}")
 
 
-def _approximate(embedding: Embedding, vector: np.ndarray, k: int, about: dict[str, Any]) -> Found:
+def _approximate(
+    embedding: Embedding, vector: np.ndarray, k: int, about: dict[str, Any], among: np.ndarray
+) -> Found:
     from pipelines.methods import annoy_index
 
     artefact = embedding_data.checked(embedding, "index")
@@ -265,11 +282,13 @@ def _approximate(embedding: Embedding, vector: np.ndarray, k: int, about: dict[s
     asked = np.asarray(vector, np.float32)
     found = annoy_index.by_vector(index, asked, k, about["search_k"], about["metric"])
     took = number.milliseconds(1000 * (time.perf_counter() - started))
-    recall = number.percent(about["recall"]["10"]["value"])
-    how = f"from the Annoy index in {took}, which finds {recall} of the true neighbours"
+    measured = sorted(int(at) for at in about["recall"])
+    at = next((at for at in measured if at >= k), measured[-1])
+    recall = number.percent(about["recall"][str(at)]["value"])
+    how = f"from the Annoy index in {took}, which finds {recall} of the {at} true neighbours"
     there = found.positions >= 0
     rows = found.positions[there].astype(np.int64)
-    return Found(rows, found.distances[there], len(embedding.vectors()), how)
+    return Found(rows, found.distances[there], among, how)
 
 
 def _sampled(rows: np.ndarray | None, n: int) -> np.ndarray:

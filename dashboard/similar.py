@@ -141,9 +141,7 @@ def walk(run: Run, table: pd.DataFrame) -> np.ndarray:
     return np.flatnonzero(ways[way])
 
 
-def finding(
-    embedding: Embedding, table: pd.DataFrame, found: Found, label: str | None, scope: Scope
-) -> str:
+def finding(embedding: Embedding, table: pd.DataFrame, found: Found, label: str | None) -> str:
     """The sentence that the page opens with.
 
     Args:
@@ -151,19 +149,20 @@ def finding(
         table: All samples.
         found: The neighbours.
         label: Label of the query, or None for an upload.
-        scope: Where they were looked for.
     """
     name, n = embedding_facts.title(embedding), len(found.rows)
     if not n:
         return f"No image of {name} passes these filters."
     if label is None:
         counts = table["label"].iloc[found.rows].value_counts()
+        most = str(counts.index[0])
+        by_chance = neighbourhoods.chance(table, found, most) * n
         return (
             f"{counts.iloc[0]} of the {n} images nearest to this upload in {name} are labelled "
-            f"{plain(str(counts.index[0]))}."
+            f"{plain(most)}; by chance {by_chance:.1f} would be."
         )
     hits = neighbourhoods.matches(table, found, label)
-    by_chance = neighbourhoods.chance(table, scope, label) * n
+    by_chance = neighbourhoods.chance(table, found, label) * n
     return (
         f"{hits.count} of the {n} images nearest to this {plain(label)} in {name} bear its label; "
         f"by chance {by_chance:.1f} would."

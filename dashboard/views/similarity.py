@@ -181,11 +181,9 @@ if named and not len(rows):
         )
 
 widest = ask(embedding, max(asked.count, similar.RANKS[-1]))
-found = Found(
-    widest.rows[: asked.count], widest.distances[: asked.count], widest.gallery, widest.how
-)
+found = widest.first(asked.count)
 with headline:
-    messages.finding(similar.finding(embedding, table, found, label, asked.scope))
+    messages.finding(similar.finding(embedding, table, found, label))
     embedding_facts.show_origin(embedding)
 
 with left:

@@ -10,6 +10,7 @@ from cache import Workspace
 from cache.embeddings import Embedding, open_embedding
 from dashboard import embedding_data, neighbourhoods, points
 from dashboard.neighbourhoods import Found, Scope
+from pipelines.methods import number
 from tests.dashboard.conftest import make_workspace
 
 
@@ -99,6 +100,7 @@ def test_an_upload_is_searched_exactly_or_with_the_index(tmp_path: Path) -> None
         vector = np.asarray(embedding.vectors()[60]) + np.float32(0.001)
         found = neighbourhoods.neighbours_of_vector(embedding, table, vector, 10, Scope())
         assert how in found.how
+        assert found.gallery == len(table)
         assert found.rows[0] == 60
         wanted = brute(embedding, vector, np.ones(len(table), bool), 10)
         assert found.distances.tolist() == pytest.approx(wanted, abs=1e-4)
@@ -106,18 +108,30 @@ def test_an_upload_is_searched_exactly_or_with_the_index(tmp_path: Path) -> None
             embedding, table, vector, 10, Scope(splits=("test",))
         )
         assert (table["split"].iloc[only.rows] == "test").all()
+    # Of ten it finds more than of fifty: what is told is of as many as were asked for.
+    for k, share, of in ((10, 0.995, 10), (25, 0.95, 50)):
+        found = neighbourhoods.neighbours_of_vector(embedding, table, vector, k, Scope())
+        assert f"finds {number.percent(share)} of the {of} true" in found.how
 
 
-def test_own_coincidence_counts_matches_and_chance(table: pd.DataFrame) -> None:
+def test_own_coincidence_counts_matches_and_chance(
+    embedding: Embedding, table: pd.DataFrame
+) -> None:
     label = table["label"].iloc[0]
     rows = np.concatenate(
         [np.flatnonzero(table["label"] == label)[:3], np.flatnonzero(table["label"] != label)[:1]]
     )
-    rate = neighbourhoods.matches(table, Found(rows, np.zeros(4), 149, ""), label)
+    rate = neighbourhoods.matches(table, Found(rows, np.zeros(4), np.array([149]), ""), label)
     assert (rate.count, rate.n) == (3, 4)
-    among = table[table["split"] == "val"]
-    chance = neighbourhoods.chance(table, Scope(splits=("val",)), label)
-    assert chance == pytest.approx((among["label"] == label).mean())
+    row = int(np.flatnonzero(table["split"] == "val")[3])
+    for query, scope in ((row, Scope(splits=("val",))), (0, Scope(clean=True)), (7, Scope())):
+        found = neighbourhoods.neighbours_of(embedding, table, query, 5, scope)
+        among = table[table["split"].isin(scope.splits)] if scope.splits else table
+        # Never the query itself; nor, where they are left out, its copy: rows 0 and 1 are one.
+        among = among.drop(table.index[[0, 1] if scope.clean else [query]])
+        assert found.gallery == len(among)
+        chance = neighbourhoods.chance(table, found, label)
+        assert chance == pytest.approx((among["label"] == label).mean())
 
 
 def test_overlap_with_itself_is_whole_and_with_another_is_what_they_share(

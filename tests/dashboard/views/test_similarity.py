@@ -166,6 +166,10 @@ def test_an_upload_gets_neighbours_and_a_place_on_the_map(
     assert wall(shown, at)[0] == ids(embedding)[33]
     assert [tile["mark"] for tile in shown(at, WALL)["tiles"]] == [None] * 25
     assert "nearest to this upload" in at.subheader[0].value
+    labels = embedding.run.workspace.samples()["label"]
+    near = labels.iloc[[33, *embedding.neighbours().positions[33, :24]]].value_counts()
+    by_chance = (labels == near.index[0]).mean() * 25
+    assert f"{near.index[0]}; by chance {by_chance:.1f} would be" in at.subheader[0].value
     assert "image" not in at.query_params
     at.button(key="similarity_map").click().run()
     (mark,) = shown(at, "embeddings_map")["marks"]
