@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,9 @@ MOST_MEASURED = 2_000
 NEAR = 10
 """How many neighbours of an image are compared; see :func:`compared`."""
 
+NONE: Final = np.empty(0, np.int64)
+"""No samples."""
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -32,7 +35,8 @@ class Scope:
     Attributes:
         splits: Splits that they may come from; none for all.
         label: The only class that they may have, or None.
-        clean: Leave out near-duplicates of the query and images of its group.
+        clean: Leave out near-duplicates of the query, theirs in turn, and images of its group:
+            what class coincidence "without near-duplicates" leaves out.
     """
 
     splits: tuple[str, ...] = ()
@@ -85,7 +89,8 @@ def neighbours_of(
         k: How many.
         scope: Where to look.
     """
-    allowed = _allowed(embedding, table, scope, row)
+    allowed = _allowed(embedding, table, scope, np.array([row]))
+    allowed[row] = False
     among = _by_label(table, allowed)
     wanted = min(k, int(among.sum()))
     graph = embedding_data.graph(embedding)
@@ -101,7 +106,12 @@ def neighbours_of(
 
 
 def neighbours_of_vector(
-    embedding: Embedding, table: pd.DataFrame, vector: np.ndarray, k: int, scope: Scope
+    embedding: Embedding,
+    table: pd.DataFrame,
+    vector: np.ndarray,
+    k: int,
+    scope: Scope,
+    copies: np.ndarray = NONE,
 ) -> Found:
     """The k samples nearest to a vector that is none of them, an upload's.
 
@@ -110,16 +120,16 @@ def neighbours_of_vector(
         table: All samples.
         vector: float32 (dim,).
         k: How many.
-        scope: Where to look; ``clean`` means nothing here.
+        scope: Where to look.
+        copies: Positions of the samples that it is a copy of, or nearly.
     """
-    everywhere = not (scope.splits or scope.label)
-    if everywhere and embedding_data.has(embedding, "index"):
+    allowed = _allowed(embedding, table, scope, copies)
+    among = _by_label(table, allowed)
+    if allowed.all() and embedding_data.has(embedding, "index"):
         about = embedding_data.document(embedding, "index")
         if about["use"] == "annoy":
-            among = _by_label(table, np.ones(len(table), bool))
             return _approximate(embedding, vector, k, about, among)
-    allowed = _allowed(embedding, table, scope, None)
-    return _search(embedding, vector, k, allowed, _by_label(table, allowed))
+    return _search(embedding, vector, k, allowed, among)
 
 
 def matches(table: pd.DataFrame, found: Found, label: str) -> Rate:
@@ -214,25 +224,35 @@ def strangers(embedding: Embedding, count: int) -> tuple[np.ndarray, np.ndarray]
 
 
 def _allowed(
-    embedding: Embedding, table: pd.DataFrame, scope: Scope, row: int | None
+    embedding: Embedding, table: pd.DataFrame, scope: Scope, same: np.ndarray
 ) -> np.ndarray:
+    """Which samples a search may find, bool (n,).
+
+    Args:
+        embedding: Whose near-duplicates.
+        table: All samples.
+        scope: Where to look.
+        same: Positions of the samples that show the query's picture.
+    """
     allowed = np.ones(len(table), bool)
     if scope.splits:
         allowed &= table["split"].isin(scope.splits).to_numpy()
     if scope.label is not None:
         allowed &= (table["label"] == scope.label).to_numpy()
-    if row is None:
-        return allowed
-    allowed[row] = False
-    if scope.clean:
-        pairs = embedding_data.duplicates(embedding)
-        touching = pairs[(pairs == row).any(axis=1)]
-        allowed[touching.ravel()] = False
-        allowed &= (table["content_hash"] != table["content_hash"].iloc[row]).to_numpy()
-        group = table["group"].iloc[row]
-        if isinstance(group, str):
-            allowed &= (table["group"] != group).to_numpy(dtype=bool, na_value=True)
+    if scope.clean and len(same):
+        chains = _chains(embedding, len(table))
+        allowed &= ~np.isin(chains, chains[same][chains[same] >= 0])
+        for column in ("content_hash", "group"):
+            allowed &= ~table[column].isin(table[column].iloc[same].dropna()).to_numpy(bool)
     return allowed
+
+
+def _chains(embedding: Embedding, count: int) -> np.ndarray:
+    """Which samples are near-duplicates, see :func:`near_duplicates.chains`, int (count,)."""
+    if not embedding_data.has(embedding, "retrieval"):
+        return np.full(count, -1)
+    artefact = embedding_data.checked(embedding, "retrieval")
+    return _joined(str(artefact.folder), artefact.manifest.fingerprint, count, embedding)
 
 
 def _by_label(table: pd.DataFrame, allowed: np.ndarray) -> np.ndarray:
@@ -317,6 +337,13 @@ def _strangers(
     shares = same.sum(axis=1) / np.maximum((near >= 0).sum(axis=1), 1)
     rows = np.argsort(shares, kind="stable")[:count]
     return rows, shares[rows]
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _joined(folder: str, fingerprint: str, count: int, _embedding: Embedding) -> np.ndarray:
+    from pipelines.methods.near_duplicates import chains
+
+    return chains(embedding_data.duplicates(_embedding), count)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -102,7 +102,8 @@ def choose(run: Run, embedding: Embedding) -> Asked:
         "Without near-duplicates",
         key=CLEAN,
         bind="query-params",
-        help="Leaves out images that are copies of the query or nearly so, and those of its group.",
+        help="Leaves out images that are copies of the query or nearly so, theirs in turn, and "
+        "those of its group. An upload has the group of the image that it is a copy of.",
     )
     scope = Scope(() if among in (None, EVERYWHERE) else (among,), label, clean)
     found = {each.name: each for each in embedding_data.made(run, "neighbours")}

@@ -11,7 +11,7 @@ import streamlit as st
 
 from cache import Workspace
 from cache.embeddings import Embedding
-from dashboard import embedding_data, live, selection
+from dashboard import data, embedding_data, live, neighbourhoods, selection
 from dashboard.images import LOSSLESS
 from dashboard.points import Map
 from dashboard.widgets.gallery import Tile, gallery
@@ -20,8 +20,8 @@ from dashboard.widgets.scatter import Mark
 from dashboard.widgets.viewer import SMALL
 from pipelines.methods import number, reading
 from pipelines.methods.decoding import FORMATS, UnreadableImageError, decode_bytes
-from pipelines.methods.neighbours import one_query
-from pipelines.methods.pixels import data_url, encode, to_display
+from pipelines.methods.neighbours import Nearest, one_query
+from pipelines.methods.pixels import content_hash, data_url, encode, to_display
 
 MOST_BYTES: Final = 20_000_000
 """Largest file, in bytes."""
@@ -55,6 +55,7 @@ class Upload:
         image: Pixels (height, width, channels) with the channels and dtype of the dataset.
         src: The picture as a data URL.
         vectors: Its vectors known so far, by run, embedding and fingerprint.
+        copies: Positions of the samples that it is a copy of, by the same.
         places: Where it stands on the maps shown so far, by the same and the projection.
     """
 
@@ -63,6 +64,7 @@ class Upload:
     image: np.ndarray
     src: str
     vectors: dict[tuple[str, ...], np.ndarray] = field(default_factory=dict)
+    copies: dict[tuple[str, ...], np.ndarray] = field(default_factory=dict)
     places: dict[tuple[str, ...], tuple[float, float]] = field(default_factory=dict)
 
 
@@ -207,6 +209,23 @@ def vector(upload: Upload, embedding: Embedding) -> np.ndarray:
     return _vectors([upload], embedding)[0]
 
 
+def copies(upload: Upload, embedding: Embedding) -> np.ndarray:
+    """Positions of the samples that an upload is a copy of, or nearly, int64 (m,).
+
+    Found as near-duplicates among the samples are: those of equal pixels, and of its nearest those
+    whose pixels are all but the same. Where an embedding has no near-duplicates yet, the former.
+
+    Raises:
+        MissingArtefactError: The embedding has not been computed yet.
+    """
+    key = _key(embedding, "vectors")
+    if key not in upload.copies:
+        hashes = data.samples(embedding.run.workspace)["content_hash"]
+        equal = np.flatnonzero((hashes == content_hash(upload.image)).to_numpy(bool))
+        upload.copies[key] = np.union1d(equal, _near_copies(upload, embedding))
+    return upload.copies[key]
+
+
 def marks(on: Map) -> list[Mark]:
     """Where the uploads stand on a map: each amid the images nearest to it.
 
@@ -232,6 +251,25 @@ def marked() -> str:
     return f"The {count} rings with names are your uploads, each amid the {_NEAR} images nearest."
 
 
+def _near_copies(upload: Upload, embedding: Embedding) -> np.ndarray:
+    if not embedding_data.has(embedding, "retrieval"):
+        return neighbourhoods.NONE
+    from pipelines.methods.feeding import open_inputs
+    from pipelines.methods.near_duplicates import alike
+
+    run = embedding.run
+    threshold = embedding_data.document(embedding, "retrieval")["near_duplicates"]["correlation"]
+    near = _nearest(vector(upload, embedding), embedding).positions
+    images = open_inputs(run.workspace, run.name).batch(near)
+    found: np.ndarray = near[alike(live.to_input(run, upload.image), images, threshold)]
+    return found
+
+
+def _nearest(known: np.ndarray, embedding: Embedding) -> Nearest:
+    metric = embedding_data.document(embedding, "neighbours")["metric"]
+    return one_query(known, embedding.vectors(), _NEAR, metric)
+
+
 def _vectors(uploads: list[Upload], embedding: Embedding) -> list[np.ndarray]:
     """Vectors of uploads, each float32 (dim,); what is not known yet is computed together."""
     key = _key(embedding, "vectors")
@@ -251,8 +289,7 @@ def _place(upload: Upload, known: np.ndarray, on: Map) -> tuple[float, float]:
 
     key = (*_key(on.embedding, "projection"), on.projection)
     if key not in upload.places:
-        metric = embedding_data.document(on.embedding, "neighbours")["metric"]
-        near = one_query(known, on.embedding.vectors(), _NEAR, metric)
+        near = _nearest(known, on.embedding)
         points = np.asarray(on.embedding.projection(on.projection))
         x, y = on.to_parts(place(points, near.positions, near.distances)).tolist()
         upload.places[key] = (x, y)

@@ -36,7 +36,8 @@ def ask(each: Embedding, k: int) -> Found:
     """Neighbours of the query in one embedding."""
     if upload is not None:
         vector = uploads.vector(upload, each)
-        return neighbourhoods.neighbours_of_vector(each, table, vector, k, asked.scope)
+        copies = uploads.copies(upload, each) if asked.scope.clean else neighbourhoods.NONE
+        return neighbourhoods.neighbours_of_vector(each, table, vector, k, asked.scope, copies)
     return neighbourhoods.neighbours_of(each, table, row, k, asked.scope)
 
 

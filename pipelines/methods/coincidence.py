@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from pipelines.methods.intervals import CONFIDENCE, Difference
+from pipelines.methods.near_duplicates import chains
 from pipelines.methods.neighbours import Metric, exact
 
 RESAMPLES = 1000
@@ -300,9 +299,7 @@ class _Related:
     ) -> None:
         self.partitions = []
         if pairs is not None and len(pairs):
-            ends = (np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1]))
-            joined = connected_components(coo_array(ends, shape=(count, count)), directed=False)[1]
-            self.partitions.append(np.where(np.bincount(joined)[joined] > 1, joined, -1))
+            self.partitions.append(chains(pairs, count))
         if groups is not None:
             self.partitions.append(pd.factorize(np.asarray(groups, dtype=object))[0])
 

@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 SIDE = 32
 """Pixels a side that images are reduced to before they are compared."""
 
 _IMAGES = 256
 _CHUNK = 4096
+
+_SLACK = 1e-5
+"""float32 falls short of 1 for equal images by some roundings."""
 
 
 def pairs(
@@ -49,14 +54,42 @@ def pairs(
         if not signatures.shape[1]:
             signatures = np.empty((n, part.shape[1]), np.float32)
         signatures[rows] = part
-    alike = np.zeros(len(proposed), bool)
+    same = np.zeros(len(proposed), bool)
     for start in range(0, len(proposed), _CHUNK):
         one, other = proposed[start : start + _CHUNK].T
         correlation = np.einsum("ij,ij->i", signatures[one], signatures[other])
-        # float32 falls short of 1 for equal images by some roundings.
-        alike[start : start + _CHUNK] = correlation >= threshold - 1e-5
+        same[start : start + _CHUNK] = correlation >= threshold - _SLACK
     equal = _equal(hashes)
-    return _unique(*np.concatenate([proposed[alike], equal]).T)
+    return _unique(*np.concatenate([proposed[same], equal]).T)
+
+
+def alike(image: np.ndarray, images: np.ndarray, threshold: float) -> np.ndarray:
+    """Which images are the same picture as another one, or nearly: bool (b,).
+
+    Args:
+        image: float32 (h, w, c) in [0, 1].
+        images: float32 (b, h, w, c) in [0, 1].
+        threshold: As for :func:`pairs`.
+    """
+    found: np.ndarray = _signatures(images) @ _signatures(image[None])[0] >= threshold - _SLACK
+    return found
+
+
+def chains(pairs: np.ndarray, count: int) -> np.ndarray:
+    """Which samples are the same picture through any number of others.
+
+    Args:
+        pairs: int (m, 2), what :func:`pairs` gives.
+        count: How many samples there are.
+
+    Returns:
+        int (count,), equal within a chain, and -1 for samples that are in no pair.
+    """
+    if not len(pairs):
+        return np.full(count, -1)
+    ends = (np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1]))
+    joined = connected_components(coo_array(ends, shape=(count, count)), directed=False)[1]
+    return np.where(np.bincount(joined)[joined] > 1, joined, -1)
 
 
 def _signatures(images: np.ndarray) -> np.ndarray:

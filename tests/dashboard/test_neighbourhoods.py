@@ -80,6 +80,22 @@ def test_copies_of_the_query_are_left_out(embedding: Embedding, table: pd.DataFr
     assert clean.rows[:4].tolist() == near.rows[1:].tolist()
 
 
+def test_near_duplicates_of_near_duplicates_are_left_out_too(
+    embedding: Embedding, table: pd.DataFrame
+) -> None:
+    pairs = np.array([[0, 1], [1, 40], [40, 90], [3, 4]], np.int32)
+    np.save(embedding.artefact("retrieval").path("duplicates.npy"), pairs)
+    found = neighbourhoods.neighbours_of(embedding, table, 0, 149, Scope(clean=True))
+    assert set(range(150)) - set(found.rows.tolist()) == {0, 1, 40, 90}
+    vector = np.asarray(embedding.vectors()[0])
+    found = neighbourhoods.neighbours_of_vector(
+        embedding, table, vector, 150, Scope(clean=True), np.array([90])
+    )
+    assert set(range(150)) - set(found.rows.tolist()) == {0, 1, 40, 90}
+    found = neighbourhoods.neighbours_of_vector(embedding, table, vector, 150, Scope(clean=True))
+    assert found.gallery == 150
+
+
 def test_images_of_the_querys_group_are_left_out(embedding: Embedding, table: pd.DataFrame) -> None:
     table["group"] = "alone"
     table.loc[table.index[5:15], "group"] = "together"

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cache import Workspace
-from dashboard import uploads
+from cache import Workspace, open_workspace
+from cache.embeddings import open_embedding
+from dashboard import embedding_data, neighbourhoods, uploads
+from dashboard.neighbourhoods import Scope
 from dashboard.uploads import Refused, Upload
 
 
@@ -71,6 +73,31 @@ def test_a_picture_is_no_image_of_other_channels(workspaces: dict[str, Workspace
     got = uploads.read(png(noise(8, 8)), "x.png", workspaces["stamps"])
     assert isinstance(got, Refused)
     assert "template, science" in got.reason
+
+
+def test_an_upload_is_known_for_a_copy_of_a_sample(real_digits: Path) -> None:
+    workspace = open_workspace("digits", real_digits)
+    embedding = open_embedding(workspace.run("hits"), "pixels")
+    images, table = workspace.images(), embedding_data.table(embedding.run)
+    assert images is not None
+    row = int(np.flatnonzero(table["split"] == "test")[7])
+    brighter = np.clip(np.asarray(images[row], np.float64) * 0.9, 0, 255).astype(images.dtype)
+    for image, known in (
+        (np.asarray(images[row]), True),
+        (brighter, True),
+        (noise(8, 8, 1).astype(images.dtype), False),
+    ):
+        upload = Upload("id", "x.png", image, "")
+        assert (row in uploads.copies(upload, embedding)) == known
+        found = neighbourhoods.neighbours_of_vector(
+            embedding,
+            table,
+            uploads.vector(upload, embedding),
+            10,
+            Scope(clean=True),
+            uploads.copies(upload, embedding),
+        )
+        assert row not in found.rows or not known
 
 
 def test_nothing_is_written(

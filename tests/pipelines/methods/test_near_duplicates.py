@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines.methods.near_duplicates import pairs
+from pipelines.methods.near_duplicates import alike, chains, pairs
 
 
 def found(
@@ -58,3 +58,15 @@ def test_only_candidates_are_compared_but_equal_content_always_counts(images: np
     candidates = np.array([[2], [2], [3], [-1], [-1]], np.int32)
     hashes = np.array(["a", "b", "c", "d", "d"])
     assert pairs(lambda rows: images[rows], candidates, hashes, 0.99).tolist() == [[3, 4]]
+
+
+def test_one_image_is_alike_to_what_it_would_be_a_pair_with(images: np.ndarray) -> None:
+    images[1], images[3] = images[0], 0.5 * images[0] + 0.2
+    assert alike(images[0], images, 0.99).tolist() == [True, True, False, True, False]
+
+
+def test_chains_join_what_pairs_connect() -> None:
+    found = chains(np.array([[0, 1], [1, 4], [2, 6]], np.int32), 7).tolist()
+    assert found[0] == found[1] == found[4] != found[2] == found[6]
+    assert (found[3], found[5]) == (-1, -1)
+    assert chains(np.empty((0, 2), np.int32), 2).tolist() == [-1, -1]
