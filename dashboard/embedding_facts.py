@@ -170,14 +170,18 @@ def facts_table(document: Mapping[str, Any]) -> pd.DataFrame:
         facts["Variance kept"] = number.percent(float(np.sum(explained)))
     for name, value in document["settings"].items():
         if value not in (None, []) and not isinstance(value, dict) and name not in _SAID:
-            facts[name.replace("_", " ").capitalize()] = str(value)
+            told = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            facts[name.replace("_", " ").capitalize()] = told
     known = {name: plain(str(value)) for name, value in facts.items() if value is not None}
     return pd.DataFrame({"value": known})
 
 
 def _show_siamese(document: Mapping[str, Any]) -> None:
     st.subheader("Same class or not", anchor=False)
-    rows = {split: number.rate(rate_of(figure)) for split, figure in document["pairs"].items()}
+    rows = {
+        "test, classes never seen" if split == "unseen" else split: number.rate(rate_of(figure))
+        for split, figure in document["pairs"].items()
+    }
     if rows:
         st.markdown(
             "Pairs told apart by one threshold on their distance, chosen on val; half of the pairs "
@@ -190,22 +194,38 @@ def _show_siamese(document: Mapping[str, Any]) -> None:
             alt="Accuracy on pairs",
         )
     shots = document.get("one_shot") or []
-    if shots:
-        st.subheader("One-shot classifier", anchor=False)
-        st.markdown(
-            "Each class is a few references from train; a test image gets the class whose "
-            "references are nearest, by the least or the mean distance."
-        )
-        st.table(shot_table(shots), border="horizontal", width="content", alt="One-shot accuracy")
+    if not shots:
+        return
+    st.subheader("One-shot classifier", anchor=False)
+    classes = shots[0]["classes"]
+    st.markdown(
+        "Each class is a few references from train; a test image gets the class whose references "
+        f"are nearest, by the least or the mean distance. {classes} classes compete, so chance is "
+        f"{number.percent(1 / classes)}."
+    )
+    _show_shots(shots, "accuracy", "Of the classes that it was trained on")
+    _show_shots(shots, "unseen", f"Of classes never seen: {plain(', '.join(document['unseen']))}")
 
 
-def shot_table(shots: list[dict[str, Any]]) -> pd.DataFrame:
-    """Accuracy by number of references and rule, as text."""
+def _show_shots(shots: list[dict[str, Any]], of: str, title: str) -> None:
+    figure = shots[0][of]
+    if figure is not None and figure["n"]:
+        st.markdown(f"**{title}**; {number.plural(figure['n'], 'test image')}")
+        st.table(shot_table(shots, of), border="horizontal", width="content", alt=title)
+
+
+def shot_table(shots: list[dict[str, Any]], of: str) -> pd.DataFrame:
+    """Accuracy by number of references and rule, as text.
+
+    Args:
+        shots: One entry a setting, as ``embedding.json`` has them.
+        of: ``accuracy`` on classes seen in training, or that on ``unseen`` ones.
+    """
     table = pd.DataFrame(
         {
             "references a class": [each["references"] for each in shots],
             "rule": [f"{each['rule']}, {each['choice']}" for each in shots],
-            "accuracy": [number.short_rate(rate_of(each["accuracy"])) for each in shots],
+            "accuracy": [number.short_rate(rate_of(each[of])) for each in shots],
         }
     )
     return table.pivot(index="references a class", columns="rule", values="accuracy")

@@ -135,6 +135,8 @@ class _Embedding:
                 {"epoch": range(1, 6), "loss": [0.1, 0.05, 0.03, 0.02, 0.02], "val_loss": 0.03}
             )
             epochs.to_csv(out / "history.csv", index=False)
+        if self.given["kind"] == "siamese":
+            document["siamese"] = siamese()
         write_json(out / "embedding.json", document)
 
     def neighbours(self, out: Path) -> None:
@@ -352,6 +354,31 @@ def nearest(
         positions = positions[~own].reshape(len(queries), k)
         distances = distances[~own].reshape(len(queries), k)
     return positions.astype(np.int32), distances.astype(np.float32)
+
+
+def siamese() -> dict[str, Any]:
+    """What the stage writes of a twin network that never saw crosses."""
+
+    def rate(value: float, n: int) -> dict[str, float]:
+        return {"value": value, "low": value - 0.05, "high": value + 0.05, "n": n}
+
+    return {
+        "unseen": ["cross"],
+        "threshold": 0.5,
+        "pairs": {"test": rate(0.9, 20), "unseen": rate(0.8, 10)},
+        "one_shot": [
+            {
+                "references": references,
+                "rule": rule,
+                "choice": "medoids",
+                "classes": 3,
+                "accuracy": rate(0.91, 20),
+                "unseen": rate(0.71, 10),
+            }
+            for references in (1, 2)
+            for rule in ("min", "mean")
+        ],
+    }
 
 
 def protocol() -> list[dict[str, Any]]:

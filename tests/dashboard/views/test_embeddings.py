@@ -19,6 +19,7 @@ from cache.names import cluster_names
 from dashboard import neighbourhoods, points, space
 from dashboard.points import open_map
 from dashboard.widgets.scatter import inside
+from pipelines.methods import number
 from tests.dashboard.conftest import Fire, Shown, make_workspace, parameter
 
 Open = Callable[..., AppTest]
@@ -262,6 +263,25 @@ def test_the_autoencoder_shows_its_reconstructions(
     tiles = shown(at, "embeddings_reconstructions")["tiles"]
     assert [tile["title"] for tile in tiles[:2]] == ["image", "rebuilt"]
     assert len(tiles) == 16
+
+
+def test_a_twin_network_tells_how_it_does_on_classes_that_it_never_saw(
+    cache_folder: Path, open_page: Open
+) -> None:
+    make_workspace(
+        cache_folder, "twins", embeddings={"siamese": {"kind": "siamese", "spread": 1.0}}
+    )
+    at = open_page("embeddings", workspace="twins", about="How it was made")
+    assert not at.exception
+    _, pairs, seen, unseen = (each.value for each in at.table)
+    assert list(pairs.index) == ["test", "test, classes never seen"]
+    for table, share in ((seen, 0.91), (unseen, 0.71)):
+        assert table.shape == (2, 2)
+        told = table.to_numpy().ravel()
+        assert all(each.startswith(number.percent(share)) for each in told)
+    assert any("Of classes never seen: cross**; 10 test images" in each.value
+               for each in at.markdown)  # fmt: skip
+    assert any(f"chance is {number.percent(1 / 3)}." in each.value for each in at.markdown)
 
 
 def test_a_map_of_three_dimensions_can_be_turned(
