@@ -72,6 +72,10 @@ class FolderDataset(DatasetBase):
     group: str | None = Field(
         None, description="regular expression on the path; images with equal matches stay together"
     )
+    table: Path | None = Field(
+        None,
+        description="CSV of what else is known: a column 'path' relative to root, and further ones",
+    )
 
     @field_validator("group")
     @classmethod
@@ -95,7 +99,7 @@ class HitsDataset(DatasetBase):
 
 
 class ArraysDataset(DatasetBase):
-    """A NumPy archive with ``images`` and ``labels``, and optionally ``split`` and ``names``."""
+    """A NumPy archive with ``images`` and ``labels``, and what else is known of each image."""
 
     source: Literal["arrays"]
     path: Path = Field(description="the .npz file")

@@ -2,19 +2,24 @@
 
 ``images`` (n, height, width) or (n, height, width, channels), uint8, uint16 or float in [0, 1];
 ``labels`` (n,), text or whole numbers. Optional: ``split`` (n,) with train, val or test, empty for
-samples without one; ``names``, the class names in order, which number labels count from 0.
+samples without one; ``names``, the class names in order, which number labels count from 0;
+``group`` (n,), what must not be split, such as the patient; ``source`` (n,), where an image came
+from; and any ``meta_NAME`` (n,) of text, numbers or dates, missing where text is empty.
 """
 
 from __future__ import annotations
 
+import re
 import zipfile
 import zlib
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import pandas as pd
 
 from pipelines.errors import SourceError
+from pipelines.sources import metadata
 from pipelines.sources.base import Loaded, Progress
 from pipelines.sources.checks import (
     SPLIT_NAMES,
@@ -25,7 +30,7 @@ from pipelines.sources.checks import (
     unopened,
 )
 
-_KNOWN = ("images", "labels", "split", "names")
+_KNOWN = ("images", "labels", "split", "names", metadata.GROUP, metadata.SOURCE)
 _CHANNELS = {1: ("grey",), 3: ("red", "green", "blue")}
 _SHOWN = 5
 
@@ -66,10 +71,12 @@ def load(options: Options, progress: Progress) -> Loaded:
     images = _images(arrays["images"], path)
     labels, classes = _labels(arrays["labels"], arrays.get("names"), len(images), path)
     splits = _splits(arrays["split"], len(images), path) if "split" in arrays else None
+    told = _metadata(arrays, len(images), path)
     reasons = {int(row): "its label is empty" for row in np.flatnonzero(labels == "")}
     for row in np.flatnonzero(not_numbers(images, path)):
         reasons[int(row)] = "it has pixels that are not numbers (NaN or infinite)"
     records, rows, rejected = keep_rows(labels, splits, reasons)
+    records = metadata.give(records, told.iloc[rows].reset_index(drop=True))
     progress(len(rows), len(images))
     kept = images if not rejected else images[rows]
     count = images.shape[3]
@@ -94,11 +101,15 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ValueError("one .npy array")
-            strange = [name for name in archive.files if name not in _KNOWN]
+            strange = [
+                name
+                for name in archive.files
+                if name not in _KNOWN and not re.fullmatch(rf"{metadata.PREFIX}\w+", name)
+            ]
             if strange or not {"images", "labels"} <= set(archive.files):
                 raise SourceError(
-                    f"The file {path} must be {form}, and optionally 'split' and 'names'. "
-                    f"Received: {sorted(archive.files)}. {remedy}"
+                    f"The file {path} must be {form}, and optionally 'split', 'names', 'group', "
+                    f"'source' and any 'meta_NAME'. Received: {sorted(archive.files)}. {remedy}"
                 )
             return {name: _member(archive, name, path) for name in archive.files}
     except OSError as error:
@@ -190,6 +201,25 @@ def _splits(splits: np.ndarray, count: int, path: Path) -> np.ndarray:
     known = np.isin(texts, [*SPLIT_NAMES, ""])
     _inside(known, texts, "train, val or test, or empty", path, array="split")
     return np.array([SPLIT_NAMES.get(str(text)) for text in texts], dtype=object)
+
+
+def _metadata(arrays: dict[str, np.ndarray], count: int, path: Path) -> pd.DataFrame:
+    """What else is known of each row, one column an array."""
+    told: dict[str, pd.Series] = {}
+    for name, values in arrays.items():
+        naming = name in (metadata.GROUP, metadata.SOURCE)
+        if not naming and not name.startswith(metadata.PREFIX):
+            continue
+        wanted = "text or one whole number" if naming else "text, number or date"
+        column = metadata.from_array(values) if values.shape == (count,) else None
+        if column is None or (naming and values.dtype.kind not in "USiu"):
+            raise SourceError(
+                f"The '{name}' in {path} must be one {wanted} for each image. Received: "
+                f"{values.dtype} of shape {values.shape}, {count} images. Correct the array."
+            )
+        whole = naming and values.dtype.kind in "iu"
+        told[name] = column.astype("str").astype(object) if whole else column
+    return pd.DataFrame(told, index=range(count))
 
 
 def _inside(

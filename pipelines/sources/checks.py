@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
 
@@ -43,6 +44,11 @@ def file_signature(path: Path) -> str:
         status = path.expanduser().stat()
     except OSError as error:
         raise unopened(path, error) from error
+    return signature_of(path, status)
+
+
+def signature_of(path: Path, status: os.stat_result) -> str:
+    """Names the content of a file by its name, size and time."""
     parts = f"{path.name}\0{status.st_size}\0{status.st_mtime_ns}"
     return hashlib.blake2b(parts.encode(errors="surrogateescape"), digest_size=16).hexdigest()
 

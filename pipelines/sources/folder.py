@@ -2,7 +2,7 @@
 
 ``root/class/...`` or ``root/split/class/...``, at any depth below the class. Pixels are not read
 here: a file is taken by the ending of its name, and whether it holds an image shows when it is
-decoded.
+decoded. A table may say more of each image: when and where it was made, and of whom.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pipelines.errors import SourceError
+from pipelines.sources import metadata
 from pipelines.sources.base import Loaded, Progress, Rejected
 from pipelines.sources.checks import SPLIT_NAMES, natural_order
 from pipelines.sources.tree import File, Tree, list_tree
@@ -32,10 +33,11 @@ _SHOWN = 5
 
 
 def signature(options: FolderDataset) -> str:
-    """Names the present content of the folder by the paths, sizes and times of its files.
+    """Names the present content of the folder by the paths, sizes and times of its files, and that
+    of the table by its own.
 
     Raises:
-        SourceError: The folder cannot be opened.
+        SourceError: The folder or the table cannot be opened.
     """
     tree = list_tree(_root(options))
     digest = hashlib.blake2b(digest_size=16)
@@ -43,6 +45,8 @@ def signature(options: FolderDataset) -> str:
         digest.update(f"{file.place}\0{file.size}\0{file.mtime}\n".encode(errors="surrogateescape"))
     for parts in tree.folders:
         digest.update(f"{'/'.join(parts)}/\n".encode(errors="surrogateescape"))
+    if options.table is not None:
+        digest.update(metadata.table_signature(options.table).encode())
     return digest.hexdigest()
 
 
@@ -50,19 +54,20 @@ def load(options: FolderDataset, progress: Progress) -> Loaded:
     """Lists the images of a folder with their labels, splits and groups.
 
     Args:
-        options: The folder, and the pattern of the groups.
+        options: The folder, the pattern of the groups, and the table of what else is known.
         progress: Told once, when all files are listed.
 
     Returns:
         One record for each image file. ``label`` is the name of the class folder in Unicode's
-        composed form; ``source`` is the folder below that of the class, "" where there is none.
-        Rejected are images outside a class folder, other files inside one, class folders without
-        an image, and what cannot be opened. Other files outside a class folder are not samples
-        and are not mentioned.
+        composed form; ``source`` is the folder below that of the class, "" where there is none, or
+        what the table says. Rejected are images outside a class folder, other files inside one,
+        class folders without an image, what cannot be opened, and rows of the table without an
+        image. Other files outside a class folder are not samples and are not mentioned.
 
     Raises:
         SourceError: The folder cannot be opened, mixes classes and splits, has fewer than two
-            classes with images, or no path matches the pattern of the groups.
+            classes with images, no path matches the pattern of the groups, the table cannot be
+            used, or it names groups beside a pattern of them.
     """
     root = _root(options)
     tree = list_tree(root)
@@ -80,12 +85,15 @@ def load(options: FolderDataset, progress: Progress) -> Loaded:
     records = pd.DataFrame(rows, columns=columns, dtype=object)
     rejected += _empty_classes(tree, rows, with_splits)
     _check(root, records, rejected, options.group)
+    told = ""
+    if options.table is not None:
+        records, told = _with_table(records, rejected, options.table, options.group)
     progress(len(records), len(records))
     classes = tuple(sorted(set(records["label"]), key=natural_order))
     name = root.resolve().name
     return Loaded(
         title=name,
-        description=f"Image files in the folder {name}, labelled by their folders.",
+        description=f"Image files in the folder {name}, labelled by their folders.{told}",
         simulated=None,
         root=root,
         channels=(),
@@ -186,6 +194,26 @@ def _check(root: Path, records: pd.DataFrame, rejected: list[Rejected], group: s
             f"The 'group' pattern matches none of {len(records)} paths. Received: {group!r}; "
             f"paths look like {_some(list(records['place']))}. Correct dataset.group."
         )
+
+
+def _with_table(
+    records: pd.DataFrame, rejected: list[Rejected], path: Path, group: str | None
+) -> tuple[pd.DataFrame, str]:
+    """Records with what the table says, and a sentence on it; its rows without an image are added
+    to ``rejected``."""
+    table = metadata.from_table(path.expanduser())
+    if group is not None and metadata.GROUP in table:
+        raise SourceError(
+            f"The groups must come from one place. Received: the pattern {group!r} and the column "
+            f"'{metadata.GROUP}' of {path}. Take away dataset.group, or rename the column."
+        )
+    places = {item.path for item in rejected}
+    joined, extra, without = metadata.join(records, table, places.__contains__, path)
+    rejected += extra
+    missing = ""
+    if without:
+        missing = f" {without:,} of {len(joined):,} images have no row there."
+    return joined, f" More of each is known from the table {path.name}.{missing}"
 
 
 def _is_image(file: File) -> bool:

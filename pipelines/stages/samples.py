@@ -49,10 +49,10 @@ class _Measured:
 
 
 def settings(recipe: Recipe) -> Any:
-    """The dataset's part of the recipe and the present content of its input."""
+    """The dataset's part of the recipe and the present content of its input, tables included."""
     dataset = recipe.dataset
     return {
-        "dataset": dataset.model_dump(mode="json", exclude={"labels"}),
+        "dataset": dataset.model_dump(mode="json", exclude={"labels", "table"}),
         "input": source_of(dataset).signature(dataset),
     }
 
@@ -122,6 +122,9 @@ def work(job: Job) -> Outcome:
         for name in ("sample_id", "label", "split", "leaked", "true_label")
         if name in frame
     ]
+    if getattr(options, "group", None) is None and frame["group"].notna().any():
+        # What a table or an archive says of groups may change while all else stays.
+        told.append(frame["group"].tolist())
     digest = fingerprint([*told, classes, channels])
     return Outcome(rows=len(frame), digest=digest)
 

@@ -108,9 +108,36 @@ def test_rows_that_cannot_be_used_are_rejected(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.images[..., 0], FLOATS[[0, 1, 4, 5]])
 
 
+def test_what_else_is_known_comes_along(tmp_path: Path) -> None:
+    path = store(
+        tmp_path,
+        labels=np.array(["a", "b", "", "a", "b", "a"]),
+        group=np.array([7, 7, 8, 8, 9, 9]),
+        source=np.array([b"north", b" south", b"", b"", b"north", b"north"]),
+        meta_night=np.array(
+            ["2018-03-14T22:10", "2018-03-15", "", "NaT", "2018-03-15", "NaT"], "M8"
+        ),
+        meta_mjd=np.array([58191.9, np.nan, 0, 1, 2, 3], ">f4"),
+        meta_machine=np.array(["x", " ", "y", "y", "x", "x"]),
+    )
+    records = read(path).records
+    assert records["place"].tolist() == ["row 0", "row 1", "row 3", "row 4", "row 5"]
+    assert records["group"].tolist() == ["7", "7", "8", "9", "9"]
+    assert records["source"].tolist() == ["north", "south", "", "north", "north"]
+    night = ["2018-03-14T22:10:00", "2018-03-15T00:00:00", None, "2018-03-15T00:00:00", None]
+    assert records["meta_night"].tolist() == night
+    np.testing.assert_allclose(records["meta_mjd"], [58191.9, np.nan, 1, 2, 3], rtol=1e-6)
+    assert records["meta_machine"].tolist() == ["x", None, "y", "x", "x"]
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
+        ({"group": LABELS / 2}, r"'group'.*text or one whole number.*float64 of shape \(6,\)"),
+        ({"source": LABELS[:5]}, r"'source'.*for each image.*shape \(5,\), 6 images"),
+        ({"meta_night": PIXELS}, r"'meta_night'.*text, number or date.*\(6, 5, 4\)"),
+        ({"meta_night": LABELS * 1j}, "'meta_night'.*complex128"),
+        ({"night": LABELS}, r"'source' and any 'meta_NAME'.*\['images', 'labels', 'night'\]"),
         ({"images": PIXELS[0]}, r"Received: \(5, 4\)"),
         ({"images": PIXELS[:0], "labels": LABELS[:0]}, r"nothing of it 0.*\(0, 5, 4\)"),
         ({"images": PIXELS.astype(int)}, r"Received: int64.*astype"),

@@ -22,8 +22,14 @@ def put(root: Path, *places: str) -> Path:
     return root
 
 
-def read(root: Path, group: str | None = None) -> Loaded:
-    return load(SimpleNamespace(root=root, group=group), lambda done, total: None)
+def read(root: Path, group: str | None = None, table: Path | None = None) -> Loaded:
+    return load(SimpleNamespace(root=root, group=group, table=table), lambda done, total: None)
+
+
+def tell(folder: Path, text: str) -> Path:
+    path = folder.parent / "known.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def reasons(loaded: Loaded) -> dict[str, str]:
@@ -94,7 +100,7 @@ def test_name_that_is_not_utf8_is_rejected(tmp_path: Path) -> None:
     (item,) = loaded.rejected
     item.path.encode()
     assert "UTF-8" in item.reason
-    assert signature(SimpleNamespace(root=tmp_path))
+    assert signature(SimpleNamespace(root=tmp_path, table=None))
 
 
 def test_other_files_are_rejected_with_a_reason(tmp_path: Path) -> None:
@@ -226,13 +232,14 @@ def test_classes_are_in_natural_order(tmp_path: Path) -> None:
 def test_progress_is_told(tmp_path: Path) -> None:
     put(tmp_path, "a/1.png", "b/1.png")
     told: list[tuple[int, int]] = []
-    load(SimpleNamespace(root=tmp_path, group=None), lambda done, total: told.append((done, total)))
+    options = SimpleNamespace(root=tmp_path, group=None, table=None)
+    load(options, lambda done, total: told.append((done, total)))
     assert told[-1] == (2, 2)
 
 
 def test_signature_follows_the_content(tmp_path: Path) -> None:
     put(tmp_path, "a/1.png", "b/1.png")
-    options = SimpleNamespace(root=tmp_path)
+    options = SimpleNamespace(root=tmp_path, table=None)
     first = signature(options)
     assert signature(options) == first
     put(tmp_path, "a/2.png")
@@ -248,4 +255,75 @@ def test_signature_follows_the_content(tmp_path: Path) -> None:
 
 def test_signature_of_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="cannot be opened"):
-        signature(SimpleNamespace(root=tmp_path / "nothing"))
+        signature(SimpleNamespace(root=tmp_path / "nothing", table=None))
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_table_tells_what_else_is_known(tmp_path: Path, separator: str) -> None:
+    root = put(tmp_path / "root", "cafe\u0301/1.png", "b/day/2.png", "b/3.png", "b/4.png")
+    (root / "b" / "notes.txt").write_text("x")
+    rows = [
+        ["\ufeffpath", "Group", "source", "Date of scan", "age", "again"],
+        ["caf\u00e9/1.png", "007", "north", "2018-03-14", "61", "True"],
+        ["b\\day\\2.png", "008", "", "2018-03-15", "", "False"],
+        ["./b/3.png", "", " south ", "", "58.5", "True"],
+        ["b/none.png", "009", "", "", "", ""],
+        ["b/notes.txt", "", "", "", "", ""],
+    ]
+    table = tell(root, "\n".join(separator.join(row) for row in rows))
+    loaded = read(root, table=table)
+    records = loaded.records.set_index("place")
+    records = records.loc[["cafe\u0301/1.png", "b/day/2.png", "b/3.png", "b/4.png"]]
+    assert records["group"].tolist() == ["007", "008", None, None]
+    assert records["source"].tolist() == ["north", "", "south", ""]
+    assert records["meta_Date_of_scan"].tolist() == ["2018-03-14", "2018-03-15", None, None]
+    np.testing.assert_array_equal(records["meta_age"], [61, np.nan, 58.5, np.nan])
+    assert records["meta_again"].tolist() == ["True", "False", "True", None]
+    assert "has a row of it, but there is no such image" in reasons(loaded)["b/none.png"]
+    assert set(reasons(loaded)) == {"b/none.png", "b/notes.txt"}
+    assert "ends in '.txt'" in reasons(loaded)["b/notes.txt"]
+    assert "known from the table known.csv. 1 of 4 images have no row" in loaded.description
+
+
+def test_without_sources_in_the_table_those_of_the_folders_stay(tmp_path: Path) -> None:
+    root = put(tmp_path / "root", "a/day/1.png", "b/1.png")
+    loaded = read(root, group="(a)", table=tell(root, "path,night\na/day/1.png,3\nb/1.png,4\n"))
+    assert loaded.records["source"].tolist() == ["day", ""]
+    assert loaded.records["group"].tolist() == ["a", None]
+    assert loaded.records["meta_night"].tolist() == [3, 4]
+    assert "no row" not in loaded.description
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "must be CSV in UTF-8"),
+        ("path,night\na/1.png,3,4\n", "more fields than names"),
+        ("file,night\na/1.png,3\n", r"a column 'path'.*Received: \['file', 'night'\]"),
+        ("path\na/1.png\n", "further columns"),
+        ("path,night\na/1.png,3\n,4\n", r"Received: 1 without \(first rows: 3\)"),
+        ("path,night\na/1.png,3\na/1.png,4\n", r"one row for each image.*\['a/1.png'\], 1 in all"),
+        ("path,by night,by-night\na/1.png,3,4\n", r"different names.*\['by_night'\]"),
+        ("path,night\nroot/a/1.png,3\n", r"no row of any of 2 images.*'root/a/1.png'.*'a/1.png'"),
+        ("path,group\na/1.png,x\n", r"groups must come from one place.*'\(a\)'.*Take away"),
+    ],
+)
+def test_a_table_that_cannot_be_used(tmp_path: Path, text: str, message: str) -> None:
+    root = put(tmp_path / "root", "a/1.png", "b/1.png")
+    table = tell(root, text)
+    with pytest.raises(SourceError, match=message) as caught:
+        read(root, group="(a)", table=table)
+    assert str(table) in str(caught.value)
+
+
+def test_a_table_belongs_to_the_signature(tmp_path: Path) -> None:
+    root = put(tmp_path / "root", "a/1.png", "b/1.png")
+    alone = signature(SimpleNamespace(root=root, table=None))
+    table = tell(root, "path,night\na/1.png,3\n")
+    options = SimpleNamespace(root=root, table=table)
+    first = signature(options)
+    tell(root, "path,night\na/1.png,34\n")
+    assert len({alone, first, signature(options)}) == 3
+    table.unlink()
+    with pytest.raises(SourceError, match=r"table of the images cannot be opened.*dataset\.table"):
+        signature(options)

@@ -113,6 +113,24 @@ class TestTable:
         assert back.samples().equals(table)
         assert digest(back) == name
 
+    def test_what_a_table_says_changes_the_samples_only_where_it_groups_them(
+        self, read: Read, tmp_path: Path
+    ) -> None:
+        table = tmp_path / "known.csv"
+        splits = ("train", "val", "test")
+        files = {f"{split}/{place}": None for split in splits for place in places(3)}
+
+        def told(header: str, value: str) -> str:
+            rows = [f"{place},{value}" for place in files]
+            table.write_text("\n".join([f"path,{header}", *rows]), encoding="utf-8")
+            return digest(read(files, table=str(table)))
+
+        first, second = told("night", "2018-03-14"), told("night", "2018-03-15")
+        workspace = read(files, table=str(table))
+        assert set(workspace.samples()["meta_night"]) == {"2018-03-15"}
+        assert first == second == digest(read(files))
+        assert len({first, told("group", ""), told("group", "x")}) == 2
+
 
 class TestRejected:
     def test_each_is_listed_with_its_reason_and_the_run_goes_on(
