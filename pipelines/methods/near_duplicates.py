@@ -15,6 +15,9 @@ from scipy.sparse.csgraph import connected_components
 SIDE = 32
 """Pixels a side that images are reduced to before they are compared."""
 
+CANDIDATES = 10
+"""Neighbours of each image that are worth a look."""
+
 _IMAGES = 256
 _CHUNK = 4096
 

@@ -73,6 +73,23 @@ def leak_table(samples: pd.DataFrame) -> pd.DataFrame:
     return held_out.groupby("split", observed=True).sum().astype("int64")
 
 
+def crossing_groups(samples: pd.DataFrame) -> pd.DataFrame:
+    """Groups with images in more than one split, the largest first.
+
+    Args:
+        samples: All samples, or those of such groups.
+
+    Returns:
+        Index ``group``; a column of counts for each split, and ``images``, all of them.
+    """
+    grouped = samples[samples["group"].notna()]
+    counts = pd.crosstab(grouped["group"], grouped["split"].astype("str"))
+    counts = counts.reindex(columns=list(SPLITS), fill_value=0).astype("int64")
+    crossing = counts[(counts > 0).sum(axis=1) > 1]
+    crossing = crossing.assign(images=crossing.sum(axis=1))
+    return crossing.sort_values("images", ascending=False, kind="stable")
+
+
 def groups_across(samples: pd.DataFrame) -> tuple[int, int]:
     """How many groups there are, and how many of them stand in more than one split."""
     grouped = samples[samples["group"].notna()]

@@ -2,7 +2,7 @@
 
 Writes ``quality.parquet`` (one row a sample: figures and flags of what is out of the ordinary),
 ``duplicates.parquet`` (pairs of images that are the same, or nearly; conflicting labels first) and
-``quality.json`` (counts, groups that cross splits, slices whose error rate is out of line).
+``quality.json`` (counts, what counts as nearly the same, slices whose error rate is out of line).
 """
 
 from __future__ import annotations
@@ -18,18 +18,23 @@ from cache.artefact import write_json
 from cache.embeddings import Embedding
 from cache.store import load_array
 from cache.tables import write_table
-from pipelines.methods import oddities, slices
+from pipelines.methods import binning, near_duplicates, oddities, sample_counts, slices
 from pipelines.methods.feeding import open_inputs
 from pipelines.recipe import Recipe
+from pipelines.sources import source_of
 from pipelines.stages.base import Job, Of, Outcome, Reads, Stage
 
 _BATCH_BYTES = 64 * 2**20
 
 
 def settings(recipe: Recipe, run: str, issues: str) -> Any:
-    """The embedding that is asked."""
-    chosen = recipe.runs[run]
-    return {"embedding": chosen.embedding_of(chosen.issues[issues])}
+    """The embedding that is asked, and the present content of the input: what is known of images
+    besides may change while the samples stay what they are for all others."""
+    chosen, dataset = recipe.runs[run], recipe.dataset
+    return {
+        "embedding": chosen.embedding_of(chosen.issues[issues]),
+        "input": source_of(dataset).signature(dataset),
+    }
 
 
 def reads(recipe: Recipe, run: str, issues: str) -> Reads:
@@ -53,11 +58,13 @@ def work(job: Job) -> Outcome:
     samples, classes = job.workspace.samples(), job.workspace.dataset.classes
     pairs = load_array(embedding.artefact("retrieval").path("duplicates.npy"))
     duplicates = _duplicates(samples, np.asarray(pairs))
-    crossing = _crossing_groups(samples)
-    table = _table(job, samples, embedding, duplicates, crossing)
+    crossing = sample_counts.crossing_groups(samples)
+    table = _table(job, samples, embedding, duplicates, crossing.index)
     answers = issues.table().set_index("sample_id").loc[samples["sample_id"]]
     wrong = (answers["predicted"] != answers["label"]).to_numpy()
-    columns = {name: samples[name] for name in _slicing(samples)}
+    columns = {
+        name: binning.binned(name, samples[name], slices.MOST_VALUES) for name in _slicing(samples)
+    }
     found = slices.by_error(columns, wrong)
     write_table(table, job.out / "quality.parquet", "quality", classes)
     write_table(duplicates, job.out / "duplicates.parquet", "duplicates", classes)
@@ -69,7 +76,12 @@ def work(job: Job) -> Outcome:
             name: {split: int((table[name] & (table["split"] == split)).sum()) for split in SPLITS}
             for name in oddities.ODDITIES
         },
+        "odd_images": int(table[list(oddities.ODDITIES)].any(axis=1).sum()),
         "bound": oddities.BOUND,
+        "near": {
+            "neighbours": near_duplicates.CANDIDATES,
+            "correlation": embedding.document("retrieval")["near_duplicates"]["correlation"],
+        },
         "duplicates": {
             kind: {
                 "pairs": int(rows.sum()),
@@ -82,9 +94,12 @@ def work(job: Job) -> Outcome:
         "groups": {
             "all": int(samples["group"].nunique()),
             "crossing": len(crossing),
-            "images": int(samples["group"].isin(crossing).sum()),
+            "images": int(crossing["images"].sum()),
         },
         "slices": [{**asdict(each), "out_of_line": each.out_of_line} for each in found],
+        "unsliced": [
+            name for name, column in columns.items() if column.nunique() > slices.MOST_VALUES
+        ],
     }
     write_json(job.out / "quality.json", document)
     return Outcome(rows=len(table))
@@ -92,7 +107,7 @@ def work(job: Job) -> Outcome:
 
 STAGE = Stage(
     name="quality",
-    version=1,
+    version=2,
     scope="issues",
     reads=reads,
     unit="images",
@@ -106,7 +121,7 @@ def _table(
     samples: pd.DataFrame,
     embedding: Embedding,
     duplicates: pd.DataFrame,
-    crossing: list[str],
+    crossing: pd.Index,
 ) -> pd.DataFrame:
     """One row a sample, in their order."""
     inputs = open_inputs(job.workspace, str(job.run))
@@ -158,13 +173,6 @@ def _duplicates(samples: pd.DataFrame, pairs: np.ndarray) -> pd.DataFrame:
     return table.iloc[np.lexsort(keys)].reset_index(drop=True)
 
 
-def _crossing_groups(samples: pd.DataFrame) -> list[str]:
-    """Names of the groups that have images in more than one split."""
-    splits = samples.groupby("group")["split"].nunique()
-    return [str(name) for name in splits.index[splits > 1]]
-
-
 def _slicing(samples: pd.DataFrame) -> list[str]:
-    """Columns that may say where an image came from: not numbers that merely differ."""
-    told = ["source", *(str(name) for name in samples.columns if str(name).startswith("meta_"))]
-    return [name for name in told if not pd.api.types.is_float_dtype(samples[name])]
+    """Columns that may say where and when an image was made, or of what."""
+    return ["source", *(str(name) for name in samples.columns if str(name).startswith("meta_"))]

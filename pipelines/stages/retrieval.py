@@ -22,9 +22,6 @@ from pipelines.stages.base import Job, Outcome, Stage
 _AT = (1, 5, 10, 20, 50)
 """Numbers of neighbours that are written down; the dashboard draws whole curves."""
 
-_CANDIDATES = 10
-"""Neighbours of each image that are looked at for near-duplicates."""
-
 _ASKED_OF_ANNOY = 500
 """Queries of a pair that the index is asked, at most: one takes it about a millisecond."""
 
@@ -80,7 +77,7 @@ class _Judge:
         self.k = self.graph.positions.shape[1]
         self.duplicates = near_duplicates.pairs(
             open_inputs(job.workspace, str(job.run)).batch,
-            self.graph.positions[:, :_CANDIDATES],
+            self.graph.positions[:, : near_duplicates.CANDIDATES],
             samples["content_hash"].to_numpy(dtype=object),
             job.embedding_recipe.near_duplicate,
         )
