@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from pipelines.methods import number
+from pipelines.methods.slices import MOST_VALUES
 
 MEANS: Final = {
     "constant": "all pixels are the same",
@@ -25,6 +26,35 @@ FIGURES: Final = {
 """Column of ``quality.parquet`` that each is judged by."""
 
 
+def nearly(document: dict[str, Any]) -> str:
+    """What counts as nearly the same, and where it was looked for.
+
+    Args:
+        document: As the stage ``quality`` wrote it.
+    """
+    near = document["near"]
+    return (
+        f"Nearly the same: a correlation of the pixels of {near['correlation']:g} or more, looked "
+        f"for among the {near['neighbours']} nearest of each image in {document['embedding']} "
+        "alone; identical images are all found."
+    )
+
+
+def unsliced(document: dict[str, Any]) -> str | None:
+    """Which columns could not be cut into slices; None where all could.
+
+    Args:
+        document: As the stage ``quality`` wrote it.
+    """
+    names = [name.removeprefix("meta_").replace("_", " ") for name in document["unsliced"]]
+    if not names:
+        return None
+    return (
+        f"Not looked at, for having more than {MOST_VALUES} different values that are neither "
+        f"numbers nor dates such as 2018-03-14: {', '.join(names)}."
+    )
+
+
 def finding(document: dict[str, Any]) -> str:
     """What was found, in one sentence.
 
@@ -35,9 +65,9 @@ def finding(document: dict[str, Any]) -> str:
     pairs, conflicting, across = (
         sum(kind[what] for kind in kinds) for what in ("pairs", "conflicting", "across_splits")
     )
-    odd = sum(sum(splits.values()) for splits in document["odd"].values())
     groups, slices = document["groups"], document["slices"]
-    parts = ["No two images are the same, or nearly"]
+    among = document["near"]["neighbours"]
+    parts = [f"No two images are the same, and none nearly so among the {among} nearest of each"]
     if pairs:
         parts = [
             f"{number.plural(pairs, 'pair')} of images that are the same, or nearly: "
@@ -46,7 +76,7 @@ def finding(document: dict[str, Any]) -> str:
     if groups["all"]:
         crossing = number.plural(groups["crossing"], "group")
         parts.append(f"{crossing} of {groups['all']:,} in more than one split")
-    parts.append(f"{number.plural(odd, 'image')} out of the ordinary")
+    parts.append(f"{number.plural(document['odd_images'], 'image')} out of the ordinary")
     if slices:
         out = number.plural(sum(each["out_of_line"] for each in slices), "slice")
         parts.append(f"{out} of {len(slices):,} with an error rate out of line")

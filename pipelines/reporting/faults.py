@@ -1,4 +1,4 @@
-"""What the report says of the data besides its labels: pairs, odd images, slices out of line."""
+"""What the report says of the data besides its labels: pairs, groups, odd images, slices."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import numpy as np
 
 from cache import SPLITS
 from cache.issues import LabelIssues
-from pipelines.methods import data_faults, number
+from pipelines.methods import data_faults, number, sample_counts
 from pipelines.methods.intervals import Rate
 from pipelines.methods.oddities import ODDITIES
 from pipelines.reporting.markup import Html, name, table, tag
 from pipelines.reporting.pictures import Pictures, gallery
 from pipelines.reporting.reading import Source, check
+
+GROUPS = 20
+"""Most groups in several splits that are listed, the largest first."""
 
 PAIRS = 6
 """Most pairs of images that are the same, or nearly, that are shown: conflicting labels first."""
@@ -32,8 +35,24 @@ def tell(source: Source, issues: LabelIssues, room: int) -> list[Html]:
     """
     check(issues, "quality")
     document = issues.document("quality")
-    parts = [tag("p", data_faults.finding(document)), *_odd(document), *_slices(document)]
-    return [*parts, *_pairs(source, issues, room)]
+    finding = tag("p", data_faults.finding(document))
+    parts = [finding, *_crossing(source, issues), *_odd(document), *_slices(document)]
+    return [*parts, tag("p", data_faults.nearly(document)), *_pairs(source, issues, room)]
+
+
+def _crossing(source: Source, issues: LabelIssues) -> list[Html]:
+    quality = issues.quality()
+    crossing = source.samples["sample_id"].isin(quality["sample_id"][quality["crosses"]])
+    groups = sample_counts.crossing_groups(source.samples[crossing])
+    if groups.empty:
+        return []
+    rows = [
+        [name(str(group)), *(number.count(int(counts[each])) for each in [*SPLITS, "images"])]
+        for group, counts in groups.head(GROUPS).iterrows()
+    ]
+    shown = f"; the {GROUPS} largest of {len(groups):,}" if len(groups) > GROUPS else ""
+    caption = f"Groups with images in more than one split{shown}"
+    return [table(caption, ["group", *SPLITS, "all"], rows)]
 
 
 def _odd(document: dict[str, Any]) -> list[Html]:
@@ -53,9 +72,11 @@ def _odd(document: dict[str, Any]) -> list[Html]:
 
 
 def _slices(document: dict[str, Any]) -> list[Html]:
+    unsliced = data_faults.unsliced(document)
+    told = [] if unsliced is None else [tag("p", unsliced)]
     out = [each for each in document["slices"] if each["out_of_line"]]
     if not out:
-        return []
+        return told
     rows = [
         [
             name(f"{_readable(each['column'])}: {each['value'] or '(empty)'}"),
@@ -66,7 +87,7 @@ def _slices(document: dict[str, Any]) -> list[Html]:
         for each in out
     ]
     caption = "Slices of the data whose error rate is out of line (Fisher's exact test, Holm)"
-    return [table(caption, ["slice", "errors", "all others", "adjusted p"], rows)]
+    return [table(caption, ["slice", "errors", "all others", "adjusted p"], rows), *told]
 
 
 def _readable(column: str) -> str:
@@ -75,6 +96,8 @@ def _readable(column: str) -> str:
 
 def _pairs(source: Source, issues: LabelIssues, room: int) -> list[Html]:
     pairs = issues.duplicates()
+    if pairs.empty:
+        return []
     place = dict(zip(source.samples["sample_id"], np.arange(len(source.samples)), strict=True))
     tiles = []
     for place_of_pair, pair in enumerate(pairs.head(PAIRS).itertuples(index=False), start=1):

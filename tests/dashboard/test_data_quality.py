@@ -6,11 +6,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from cache import open_workspace
+from cache import SPLITS, open_workspace
 from cache.issues import open_label_issues
+from cache.tables import write_table
 from dashboard import data_quality
 from pipelines.methods import data_faults
 from pipelines.methods.oddities import ODDITIES
@@ -36,7 +39,10 @@ def show() -> None:
 
 def document(**changes: Any) -> dict[str, Any]:
     return {
-        "odd": {name: {"train": 0, "val": 0, "test": 0} for name in ODDITIES},
+        "embedding": "pixels",
+        "near": {"neighbours": 10, "correlation": 0.995},
+        "odd": {name: {"train": 1, "val": 0, "test": 0} for name in ODDITIES},
+        "odd_images": 2,
         "bound": 3.5,
         "duplicates": {
             "exact": {"pairs": 3, "conflicting": 1, "across_splits": 2},
@@ -44,6 +50,7 @@ def document(**changes: Any) -> dict[str, Any]:
         },
         "groups": {"all": 50, "crossing": 1, "images": 4},
         "slices": [SLICE],
+        "unsliced": [],
         **changes,
     }
 
@@ -52,7 +59,7 @@ def test_the_finding_counts_everything() -> None:
     told = data_faults.finding(document())
     assert told == (
         "4 pairs of images that are the same, or nearly: 2 with conflicting labels, 2 across "
-        "splits; 1 group of 50 in more than one split; 0 images out of the ordinary; 1 slice of 1 "
+        "splits; 1 group of 50 in more than one split; 2 images out of the ordinary; 1 slice of 1 "
         "with an error rate out of line."
     )
 
@@ -62,7 +69,52 @@ def test_what_there_is_none_of_is_left_out() -> None:
     groups = {"all": 0, "crossing": 0, "images": 0}
     content = document(duplicates={"exact": none, "near": none}, groups=groups, slices=[])
     told = data_faults.finding(content)
-    assert told == "No two images are the same, or nearly; 0 images out of the ordinary."
+    assert told == (
+        "No two images are the same, and none nearly so among the 10 nearest of each; 2 images out "
+        "of the ordinary."
+    )
+
+
+def test_what_was_looked_for_is_told() -> None:
+    told = data_faults.nearly(document())
+    assert "correlation of the pixels of 0.995 or more" in told
+    assert "among the 10 nearest of each image in pixels alone" in told
+    assert data_faults.unsliced(document()) is None
+    columns = data_faults.unsliced(document(unsliced=["meta_scan_file", "source"]))
+    assert columns is not None and columns.endswith(": scan file, source.")
+
+
+def test_groups_in_several_splits_are_listed_with_their_images(
+    real_digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: Shown
+) -> None:
+    copy = shutil.copytree(real_digits, tmp_path / "cache")
+    monkeypatch.setenv("CENTAURO_CACHE", str(copy))
+    workspace = open_workspace("digits", copy)
+    issues = open_label_issues(workspace.run("hits"), "head")
+    at = AppTest.from_function(show, default_timeout=60).run()
+    assert "Groups in more than one split" not in [each.value for each in at.subheader]
+
+    samples = workspace.samples()
+    of = {split: samples.index[samples["split"] == split] for split in SPLITS}
+    small = [of["val"][0], of["test"][0]]
+    large = [*of["train"][:13], of["test"][1]]
+    groups = pd.Series(None, samples.index, dtype=object)
+    groups[small], groups[large], groups[of["train"][20:22]] = "p<1>", "p_2", "whole"
+    path, classes = workspace.artefact("samples").path("samples.parquet"), workspace.dataset.classes
+    write_table(samples.assign(group=groups), path, "samples", classes)
+    quality = issues.quality().assign(crosses=groups.isin(["p<1>", "p_2"]))
+    write_table(quality, issues.artefact("quality").path("quality.parquet"), "quality", classes)
+    st.cache_resource.clear()
+    at = AppTest.from_function(show, default_timeout=60).run()
+    assert not at.exception
+    told = [each.value for each in at.markdown]
+    assert r"**p\_2**: 14 images, 13 in train, 1 in test" in told
+    assert "**p\\<1\\>**: 2 images, 1 in val, 1 in test" in told
+    assert not [each for each in told if "whole" in each]
+    assert len(shown(at, "group_0")["tiles"]) == 12
+    tiles = shown(at, "group_1")["tiles"]
+    assert [tile["id"] for tile in tiles] == samples["sample_id"][small].tolist()
+    assert "12 of 14 shown." in [each.value for each in at.caption]
 
 
 def test_a_slice_is_told_with_its_rates_and_the_test() -> None:

@@ -129,6 +129,9 @@ def test_other_faults_of_the_data_are_told(real: Page, real_digits: Path) -> Non
         counts = "".join(number.count(splits[split]) for split in SPLITS)
         told = f"{kind}: {data_faults.MEANS[kind]}{counts}"
         assert (told in "".join(real.text)) == any(splits.values())
+    assert data_faults.nearly(found) in real.words
+    assert issues.duplicates().empty and "images of pairs" not in real.words
+    assert "Groups with images" not in real.words
 
 
 def test_slices_out_of_line_and_pairs_are_told(real_digits: Path, tmp_path: Path) -> None:
@@ -139,7 +142,7 @@ def test_slices_out_of_line_and_pairs_are_told(real_digits: Path, tmp_path: Path
     odd = {"column": "meta_by_night", "value": "<i>2018", "errors": rate, "others": rate}
     told = [{**odd, "p_value": 1e-9, "out_of_line": True}]
     told.append({**odd, "value": "usual", "p_value": 0.9, "out_of_line": False})
-    content = {**issues.document("quality"), "slices": told}
+    content = {**issues.document("quality"), "slices": told, "unsliced": ["meta_scan_file"]}
     write_json(artefact.path("quality.json"), content)
     first, second = copy.samples().iloc[:2].to_dict("records")
     pair = {"sample_id": first["sample_id"], "other": second["sample_id"], "kind": "near"}
@@ -147,7 +150,17 @@ def test_slices_out_of_line_and_pairs_are_told(real_digits: Path, tmp_path: Path
     pair |= {"label": first["label"], "other_label": second["label"]}
     path, classes = artefact.path("duplicates.parquet"), copy.dataset.classes
     write_table(pd.DataFrame([pair]), path, "duplicates", classes)
+    samples = copy.samples()
+    crossing = samples.groupby("split", observed=True).head(2).index
+    groups = pd.Series(None, samples.index, dtype=object)
+    groups[crossing] = "<i>patient"
+    grouped = samples.assign(group=groups)
+    write_table(grouped, copy.artefact("samples").path("samples.parquet"), "samples", classes)
+    quality = issues.quality().assign(crosses=groups.notna())
+    write_table(quality, artefact.path("quality.parquet"), "quality", classes)
     page = Page(document(copy))
+    assert "<i>patient2226" in "".join(page.text)
+    assert "neither numbers nor dates such as 2018-03-14: scan file." in page.words
     assert "1 slice of 2 with an error rate out of line" in page.words
     assert "by night: <i>2018" in page.words and "by night: usual" not in page.words
     assert f"Pair 1, nearly the same: {first['label']}, {first['split']}." in page.words
