@@ -28,7 +28,23 @@ _NOTHING = {
     "ActivityRegularization",
     "Identity",
 }
-_POINTWISE = {"Activation", "ReLU", "LeakyReLU", "ELU"}
+_POINTWISE = {"Activation", "ReLU", "LeakyReLU", "ELU"} | {
+    # The same without a layer, as ``keras.ops`` and ``-x`` put them into a graph.
+    "Relu",
+    "Relu6",
+    "LeakyRelu",
+    "Elu",
+    "Selu",
+    "Celu",
+    "Gelu",
+    "Silu",
+    "HardSilu",
+    "Sigmoid",
+    "HardSigmoid",
+    "Tanh",
+    "Softplus",
+    "Negative",
+}
 _MERGES = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"}
 _WINDOWS = {"conv", "depthwise", "max", "average", "pad"}
 
@@ -72,7 +88,7 @@ class Step:
         bias: Of a convolution: (filters,).
         activation: Of a convolution: its name and its function; None where it is linear.
         padding: What is seen outside the map: zeros, or nothing (pooling with padding ``same``).
-        layer: The layer it comes from; None for a step that several layers made.
+        layer: The layer, or the operation of ``keras.ops``, that it comes from; None for the image.
         affine: Factor and offset of each channel, where the step is one (batch normalisation).
     """
 
@@ -176,9 +192,11 @@ def _step(
     if name in _NOTHING or (name == "Activation" and _named(layer.activation) is None):
         return None
     spatial = len(taken[0]) == 3 and len(shape) == 3
+    # Only a layer computes in a type of its own.
+    plain = getattr(layer, "compute_dtype", "float32") == "float32"
     first = getattr(layer, "data_format", "channels_last") == "channels_first"
     step = None
-    if spatial and not first and layer.compute_dtype == "float32":
+    if spatial and not first and plain:
         if name in ("Conv2D", "DepthwiseConv2D"):
             step = _convolution(layer, name, inputs, taken[0], shape)
         elif name in ("MaxPooling2D", "AveragePooling2D"):
@@ -328,7 +346,9 @@ def _rectifies(step: Step) -> bool:
     name = type(step.layer).__name__
     if name == "Activation":
         return (_named(step.layer.activation) or ("", None))[0] == "relu"
-    return step.kind == "point" and name == "ReLU" and plain_relu(step.layer)
+    if step.kind != "point":
+        return False
+    return name == "Relu" or (name == "ReLU" and plain_relu(step.layer))
 
 
 def plain_relu(layer: Any) -> bool:

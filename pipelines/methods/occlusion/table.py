@@ -125,7 +125,7 @@ def _activation_of(step: Step) -> str:
     name = type(layer).__name__
     if name == "Activation":
         return str(getattr(layer.activation, "__name__", ""))
-    if name == "ReLU" and plain_relu(layer):
+    if name == "Relu" or (name == "ReLU" and plain_relu(layer)):
         return "relu"
     return "softmax" if name == "Softmax" and layer.axis in (1, -1) else ""
 

@@ -94,10 +94,17 @@ def constant(shape: tuple[int, int, int], probabilities: tuple[float, ...]) -> A
     return model
 
 
+def pooled(draw: Any, pool: Any, x: Any, size: tuple[int, int], strides: int | None) -> Any:
+    """A pooling with either padding: what does not fill a window is left out, or filled up."""
+    fits = all(side >= length for side, length in zip(x.shape[1:3], size, strict=True))
+    padding = draw(st.sampled_from(["same", "valid"])) if fits else "same"
+    return pool(size, strides=strides, padding=padding)(x)
+
+
 def shallow(draw: Any) -> Any:
     """A convolution, perhaps a pooling, dense layers; what may stand around them."""
     import keras
-    from keras import layers
+    from keras import layers, ops
 
     flag = st.booleans()
     shape = draw(st.tuples(st.integers(6, 11), st.integers(6, 11), st.integers(1, 3)))
@@ -118,11 +125,11 @@ def shallow(draw: Any) -> Any:
         use_bias=draw(flag),
     )(x)
     if draw(flag):
-        x = layers.ReLU()(layers.Dropout(0.3)(x))
+        x = draw(st.sampled_from([layers.ReLU(), ops.relu]))(layers.Dropout(0.3)(x))
     pool = draw(st.sampled_from([None, layers.MaxPooling2D, layers.AveragePooling2D]))
     if pool is not None:
         size = draw(st.tuples(st.integers(1, 2), st.integers(1, 3)))
-        x = pool(size, strides=draw(st.sampled_from([None, 1, 2])), padding="same")(x)
+        x = pooled(draw, pool, x, size, draw(st.sampled_from([None, 1, 2])))
     x = layers.Flatten()(x)
     for _ in range(draw(st.integers(0, 2))):
         x = layers.Dense(draw(st.integers(1, 9)), activation=draw(st.sampled_from([None, "relu"])))(
@@ -137,7 +144,7 @@ def shallow(draw: Any) -> Any:
 def deep(draw: Any) -> Any:
     """A graph of a few blocks: branches that are added or put side by side, and what is between."""
     import keras
-    from keras import layers
+    from keras import layers, ops
 
     flag = st.booleans()
     shape = draw(st.tuples(st.integers(12, 19), st.integers(12, 19), st.integers(1, 3)))
@@ -157,7 +164,8 @@ def deep(draw: Any) -> Any:
         )(x)
         if draw(flag):
             x = layers.BatchNormalization()(x)
-        return layers.Activation(draw(st.sampled_from(["relu", "silu", "tanh"])))(x)
+        named = [layers.Activation(name) for name in ("relu", "silu", "tanh")]
+        return draw(st.sampled_from([*named, ops.relu, ops.silu, ops.negative]))(x)
 
     for _ in range(draw(st.integers(1, 3))):
         x = conv(x, strides=draw(st.integers(1, 2)))
@@ -170,7 +178,8 @@ def deep(draw: Any) -> Any:
             x = layers.BatchNormalization()(layers.Concatenate()([x, side]))
         pool = draw(st.sampled_from([None, layers.MaxPooling2D, layers.AveragePooling2D]))
         if pool is not None:
-            x = pool(draw(st.integers(2, 3)), strides=draw(st.integers(1, 2)), padding="same")(x)
+            side = draw(st.integers(2, 3))
+            x = pooled(draw, pool, x, (side, side), draw(st.integers(1, 2)))
     head = draw(st.sampled_from(["flatten", "mean", "unknown"]))
     if head == "unknown":
         x = layers.UpSampling2D(2)(x)

@@ -191,6 +191,28 @@ def test_a_model_with_a_call_of_its_own_runs_whole() -> None:
             open_engine(model, way=way)
 
 
+@pytest.mark.parametrize(
+    ("way", "name"),
+    [
+        ("table", "relu"),
+        *((way, name) for way in ("whole", "regions") for name in ("relu", "silu", "negative")),
+    ],
+)
+def test_operations_that_are_no_layers(way: Any, name: str) -> None:
+    import keras
+    from keras import layers, ops
+
+    inputs = layers.Input((14, 13, 2))
+    x = getattr(ops, name)(layers.Conv2D(3, 3)(inputs))
+    x = layers.MaxPooling2D()(x)
+    if way != "table":
+        x = ops.leaky_relu(layers.Conv2D(4, 3, padding="same")(x), negative_slope=0.1)
+    x = ops.relu(layers.Dense(5)(layers.Flatten()(x)))
+    x = ops.softmax(layers.Dense(3)(x))
+    model = shaken(keras.Model(inputs, x), 2)
+    assert check(model, way, 3, 2).way == way
+
+
 def test_what_is_not_known_runs_whole() -> None:
     import keras
     from keras import layers
