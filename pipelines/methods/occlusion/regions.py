@@ -115,9 +115,7 @@ class Regions:
         """Activations of the whole image, of the steps that are kept."""
         values: list[Any] = [image]
         for step in self.steps[1 : self._kept[-1] + 1]:
-            # A step that is computed whole is never kept, nor does a kept one take it.
-            taken = [values[one] for one in step.inputs]
-            values.append(None if taken[0] is None else tensors.run(step, taken))
+            values.append(tensors.run(step, [values[one] for one in step.inputs]))
         return [values[one] for one in self._kept]
 
     def _run_changed(self, hidden: Any, down: Any, right: Any, *kept: Any) -> Any:
