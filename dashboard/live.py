@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from threading import Lock
+from threading import Condition
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,30 @@ if TYPE_CHECKING:
     from pipelines.methods.occlusion.engine import Engine
     from pipelines.methods.occlusion.refine import Grid
 
-_calling = Lock()
+
+class Turns:
+    """A lock that is given in the order in which it was asked for.
+
+    Who takes it again and again, part by part, would else leave nobody in.
+    """
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._asked = self._served = 0
+
+    def __enter__(self) -> None:
+        with self._changed:
+            mine = self._asked
+            self._asked += 1
+            self._changed.wait_for(lambda: self._served == mine)
+
+    def __exit__(self, *raised: object) -> None:
+        with self._changed:
+            self._served += 1
+            self._changed.notify_all()
+
+
+_calling = Turns()
 
 
 def embed(embedding: Embedding, images: Sequence[np.ndarray]) -> np.ndarray:
@@ -105,6 +128,8 @@ def occlude(
     engine: Engine, images: np.ndarray, hidden: np.ndarray, coarsest: int
 ) -> Iterator[Grid]:
     """Exact occlusion maps, coarse first; see :func:`pipelines.methods.occlusion.refine.refine`.
+
+    Between two parts others may ask the models.
 
     Args:
         engine: See :func:`engine`.

@@ -48,8 +48,9 @@ class Explained:
     Attributes:
         maps: float32 (rows, columns, classes), probabilities with the patch at each position.
         clean: float32 (classes,), without it.
-        stride: Pixels between the positions known so far.
-        done: Share of the positions that are known, up to 1.
+        stride: Pixels between the positions of the maps.
+        done: Share of all positions that are known, those of the next grid included, up to 1.
+        known: How many these are.
         milliseconds: What they took so far.
         way: How they were computed.
         why: Why that way.
@@ -59,6 +60,7 @@ class Explained:
     clean: np.ndarray
     stride: int
     done: float
+    known: int
     milliseconds: float
     way: str
     why: str
@@ -132,12 +134,16 @@ def explain(run: Run, image: np.ndarray, patch: int, stride: int, fill: Fill) ->
     return work.known
 
 
-def refine(run: Run, image: np.ndarray, patch: int, stride: int, fill: Fill) -> bool:
-    """Compute the next finer grid of the maps, arguments as above: whether there was one to do."""
+def refine(run: Run, image: np.ndarray, patch: int, stride: int, fill: Fill) -> Explained | None:
+    """Compute a part of the next finer grid, a fraction of a second; arguments as above.
+
+    Returns:
+        What is known then; None where there was nothing left to do.
+    """
     work = _work(run, image, patch, stride, fill)
-    finer = _next(work)
-    work.known = finer or work.known
-    return finer is not None
+    further = _next(work)
+    work.known = further or work.known
+    return further
 
 
 @dataclass
@@ -169,7 +175,7 @@ def _work(run: Run, image: np.ndarray, patch: int, stride: int, fill: Fill) -> _
 
 
 def _next(work: _Work) -> Explained | None:
-    """The maps at the next finer grid; None after the last."""
+    """The maps after a further part of the work; None after the last."""
     started = time.perf_counter()
     grid = next(work.grids, None)
     if grid is None:
@@ -178,7 +184,14 @@ def _next(work: _Work) -> Explained | None:
     milliseconds = before + 1000 * (time.perf_counter() - started)
     engine = work.engine
     return Explained(
-        grid.maps[0], work.clean, grid.stride, grid.done, milliseconds, engine.way, engine.why
+        grid.maps[0],
+        work.clean,
+        grid.stride,
+        grid.done,
+        round(grid.done * engine.patches.count),
+        milliseconds,
+        engine.way,
+        engine.why,
     )
 
 
@@ -257,10 +270,9 @@ def finding(explained: Explained, label: str, of: int, patch: int) -> str:
 
 def took(explained: Explained) -> str:
     """A line on what the maps took: ``441 positions in 1.2 ms``."""
-    count = explained.maps.shape[0] * explained.maps.shape[1]
     time_taken = explained.milliseconds
     told = f"{time_taken:.1f} ms" if time_taken < 1000 else f"{time_taken / 1000:.1f} s"
-    return f"{count:,} positions in {told}"
+    return f"{explained.known:,} positions in {told}"
 
 
 def scale(values: list[np.ndarray], clean: list[float]) -> tuple[float, float]:

@@ -81,16 +81,15 @@ def facts(sample: pd.Series | None, clean: np.ndarray) -> None:
 
 
 def go_on(known: Explained, what: tuple[object, ...]) -> None:
-    """Refine the maps grid by grid, unless the user has enough of it.
+    """Refine the maps part by part, unless the user has enough of it.
 
     Args:
         known: The maps so far.
         what: Names the image and the patch.
     """
-    done = f"{known.done:.0%} of the positions are known, every {known.stride} pixels"
     if st.session_state.get(STOPPED) == what:
         st.button(
-            f"Go on: {done}",
+            f"Go on: {share_known(known)}",
             icon=":material/play_arrow:",
             on_click=st.session_state.pop,
             args=(STOPPED,),
@@ -102,11 +101,24 @@ def go_on(known: Explained, what: tuple[object, ...]) -> None:
         on_click=st.session_state.__setitem__,
         args=(STOPPED, what),
     )
-    left = known.milliseconds * (1 - known.done) / known.done / 1000
-    with st.spinner(f"Refining: {done}; about {left:.0f} s left"):
-        more = occluding.refine(run, image, patch, stride, fill)
-    if more:
-        st.rerun()
+    bar = st.progress(known.done, refining(known))
+    # A click acts between two parts, where the bar moves.
+    while now := occluding.refine(run, image, patch, stride, fill):
+        if now.stride != known.stride:
+            st.rerun()
+        bar.progress(now.done, refining(now))
+
+
+def refining(explained: Explained) -> str:
+    """How far the maps are, and how long the rest takes."""
+    left = explained.milliseconds * (1 - explained.done) / explained.done / 1000
+    return f"Refining: {share_known(explained)}; about {left:.0f} s left"
+
+
+def share_known(explained: Explained) -> str:
+    """How much of the maps there is."""
+    known = f"{explained.done:.0%} of the positions are known"
+    return f"{known}, the maps show every {explained.stride} pixels"
 
 
 def exact() -> Explained:

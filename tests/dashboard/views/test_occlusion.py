@@ -5,11 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+import time
+from dataclasses import replace
 from pathlib import Path
+from threading import Event, Thread
+from typing import Any
 
 import numpy as np
 import pytest
+import streamlit as st
 from scipy.stats import spearmanr
+from streamlit.runtime.scriptrunner import StopException
 from streamlit.testing.v1 import AppTest
 
 from cache import Run, open_workspace
@@ -17,7 +23,7 @@ from cache.occlusion import open_occlusion
 from dashboard import estimates, faithful, images, live, looks, occluding, trust
 from pipelines.methods.feeding import open_inputs, open_model
 from pipelines.methods.grad_cam import open_cam
-from pipelines.methods.occlusion import study
+from pipelines.methods.occlusion import refine, study
 from tests.dashboard.conftest import Fire, Shown, parameter
 
 NAVIGATION = Path(__file__).parents[3] / "dashboard" / "navigation.py"
@@ -340,11 +346,90 @@ def test_a_map_is_computed_grid_by_grid(run: Run, right: str) -> None:
     engine = live.engine(run, 3, 1)
     from pipelines.methods.occlusion.patches import filled
 
-    grids = list(live.occlude(engine, image[None], filled(image[None], 0.0, 3), 4))
+    every = list(live.occlude(engine, image[None], filled(image[None], 0.0, 3), 4))
+    # A busy machine cuts a grid into parts; the first of each stride is the one that became whole.
+    grids = list({grid.stride: grid for grid in reversed(every)}.values())[::-1]
     assert [grid.stride for grid in grids] == [4, 2, 1]
     assert grids[-1].done == 1
     np.testing.assert_allclose(grids[-1].maps[0], looped(run, right, 3), atol=1e-5)
     np.testing.assert_allclose(grids[0].maps, grids[-1].maps[:, ::4, ::4], atol=1e-6)
+
+
+def test_others_ask_the_models_while_a_map_is_refined(
+    run: Run, right: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refine, "PART", 0.0)
+    image = live.to_input(run, images.pixels(run.workspace, right))
+    engine = live.engine(run, 3, 1)
+    order: list[str] = []
+    waiting = Event()
+
+    def ask() -> None:
+        waiting.set()
+        live.probabilities(run, image[None])
+        order.append("other")
+
+    other = Thread(target=ask)
+
+    def slow(*asked: Any) -> np.ndarray:
+        order.append("part")
+        if len(order) == 10:
+            other.start()
+            waiting.wait()
+            # Until it stands in line.
+            time.sleep(0.05)
+        return engine.run(*asked)
+
+    grids = live.occlude(replace(engine, run=slow), image[None], image[None] * 0, 4)
+    for _ in grids:
+        pass
+    other.join()
+    assert len(order) == 62 and order.index("other") in (10, 11)
+
+
+def test_a_map_is_refined_part_by_part_and_stops_within_a_stride(
+    run: Run, right: str, shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refine, "PART", 0.0)
+    monkeypatch.setattr(occluding, "COARSEST", 16)
+    # The table makes all of a map at once.
+    engine = live.engine(run, 3, 1)
+    monkeypatch.setattr(live, "engine", lambda *asked: replace(engine, way="whole"))
+    told: list[tuple[float, str]] = []
+    drawn = st.progress
+
+    class Bar:
+        """The page's own bar, which ends the run of the page as a click does at 60 %."""
+
+        def __init__(self, value: float, text: str) -> None:
+            told.append((value, text))
+            self.bar = drawn(value, text)
+
+        def progress(self, value: float, text: str) -> None:
+            told.append((value, text))
+            self.bar.progress(value, text)
+            if value > 0.6:
+                raise StopException
+
+    with monkeypatch.context() as patch:
+        patch.setattr(st, "progress", Bar)
+        at = open_maps(image=right, patch="3")
+    shares = [share for share, _ in told]
+    assert shares == [known / 64 for known in range(16, 40)]
+    assert told[5][1].startswith("Refining: 33% of the positions are known, the maps show every 2")
+    assert shown(at, MAPS)["stride"] == 2
+    before = [each for each in at.button if each.label.startswith("Stop with what there is")]
+    assert len(before) == 1
+    stopped = before[0].click().run()
+    assert not stopped.exception
+    (go_on,) = (each for each in stopped.button if each.label.startswith("Go on: 61%"))
+    assert shown(stopped, MAPS)["stride"] == 2
+    ended = go_on.click().run()
+    assert not ended.exception and shown(ended, MAPS)["stride"] == 1
+    assert any("Exact, 64 positions in" in text.value for text in ended.caption)
+    (panel, *_) = shown(ended, MAPS)["panels"]
+    label = int(run.predictions().set_index("sample_id").loc[right, "label"])
+    np.testing.assert_allclose(values(panel), looped(run, right, 3)[..., label], atol=1e-5)
 
 
 def test_the_scale_spans_what_is_on_show() -> None:

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.methods.occlusion import refine as refining
 from pipelines.methods.occlusion.engine import Engine
 from pipelines.methods.occlusion.patches import Patches
 from pipelines.methods.occlusion.refine import refine
@@ -31,28 +32,39 @@ def counting(patches: Patches, seen: Counter[tuple[int, int]]) -> Engine:
     return Engine("whole", "", patches, 1, run)
 
 
-@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 4), st.integers(1, 80))
+parts = st.sampled_from([0.0, 1e-5, 1e3])
+"""Seconds of a part: a position at a time, a few, all of them."""
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 4), st.integers(1, 80), parts)
 @settings(max_examples=60)
 def test_every_position_is_computed_once_and_every_stage_is_a_map(
-    height: int, width: int, stride: int, coarsest: int
+    height: int, width: int, stride: int, coarsest: int, part: float
 ) -> None:
     patches = Patches(height, width, 3, stride)
     seen: Counter[tuple[int, int]] = Counter()
     engine = counting(patches, seen)
     images = np.zeros((2, height, width, 1), np.float32)
     strides, shares = [], []
-    for stage in refine(engine, images, images, coarsest=coarsest):
-        there = replace(patches, stride=stage.stride)
-        expected = 1000.0 * there.rows[:, None] + there.columns
-        assert stage.maps.shape == (2, *there.shape, 2)
-        assert (stage.maps[1, ..., 0] == expected).all()
-        assert stage.done == there.count / patches.count == len(seen) / patches.count
-        strides.append(stage.stride)
-        shares.append(stage.done)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(refining, "PART", part)
+        for stage in refine(engine, images, images, coarsest=coarsest):
+            there = replace(patches, stride=stage.stride)
+            expected = 1000.0 * there.rows[:, None] + there.columns
+            assert stage.maps.shape == (2, *there.shape, 2)
+            assert (stage.maps[1, ..., 0] == expected).all()
+            finer = replace(patches, stride=max(stride, stage.stride // 2))
+            assert there.count <= len(seen) and (len(seen) < finer.count or finer == there)
+            assert stage.done == len(seen) / patches.count
+            strides.append(stage.stride)
+            shares.append(stage.done)
     assert set(seen.values()) == {1} and len(seen) == patches.count
     assert strides[-1] == stride and shares[-1] == 1.0
-    assert all(a == 2 * b for a, b in pairwise(strides))
+    assert all(a < b for a, b in pairwise(shares))
+    assert all(a == 2 * b for a, b in pairwise(each for each, _ in groupby(strides)))
     first = replace(patches, stride=strides[0])
+    if part == 0:
+        assert len(strides) == 1 + patches.count - first.count
     assert first.count <= coarsest
 
 
