@@ -13,14 +13,16 @@ from cache.issues import LabelIssues
 from dashboard import (
     data,
     embedding_data,
+    overlay,
     review_queue,
     review_state,
     review_ways,
     selection,
     suspects,
 )
-from dashboard.images import image_url, thumbnail_url
+from dashboard.images import image_url, pixels, thumbnail_url
 from dashboard.opened import probability_figure
+from dashboard.overlay import Laid
 from dashboard.points import SHARP
 from dashboard.review_state import State
 from dashboard.widgets import figures
@@ -38,7 +40,7 @@ BESIDE = 4
 
 def show(
     issues: LabelIssues, judged: pd.DataFrame, queue: Sequence[str], state: State, view: str
-) -> None:
+) -> Laid:
     """Draw the image that is open, with everything that helps to decide on its label.
 
     Args:
@@ -47,12 +49,15 @@ def show(
         queue: Ids of the images to walk through, in order.
         state: The reviews.
         view: The view of the images to show.
+
+    Returns:
+        What lies over the image; a map may be still to come.
     """
     row = judged[judged["sample_id"] == selection.image()].iloc[0]
     with st.grid(2, min_column_width=340, gap="medium"):
         left, right = st.container(), st.container()
     with left:
-        _show_image(issues, row, queue, state, view)
+        laid = _show_image(issues, row, queue, state, view)
         review_queue.show_said()
         _show_verdicts(row, state)
         review_ways.show_ways(issues.run, str(row["sample_id"]), str(row["split"]))
@@ -65,11 +70,12 @@ def show(
         st.markdown(suspects.why(row, issues))
         _show_probabilities(issues, row)
         _show_neighbours(issues, judged, row, view)
+    return laid
 
 
 def _show_image(
     issues: LabelIssues, row: pd.Series, queue: Sequence[str], state: State, view: str
-) -> None:
+) -> Laid:
     workspace, sample_id = issues.run.workspace, str(row["sample_id"])
     sample = data.samples(workspace).iloc[int(row["row"])]
     listed = sample_id in queue
@@ -77,42 +83,47 @@ def _show_image(
     place = order.index(sample_id)
     near = order[place + 1 : place + 1 + AHEAD]
     mine = state.mine.loc[sample_id] if sample_id in state.mine.index else None
-    viewer(
-        Picture(
-            image_url(workspace, sample_id, view),
-            int(sample["width"]),
-            int(sample["height"]),
-            alt=f"{row['split']} image, given label {row['label']}",
-            title=sample["path"] if isinstance(sample["path"], str) else sample_id,
-        ),
-        key="labels_viewer",
-        index=place,
-        total=len(order),
-        label="The image whose label is reviewed",
-        height=360,
-        preload=[image_url(workspace, each, view) for each in near],
-        closable=False,
-        listed=listed,
-        step=partial(selection.step_among, order),
-        verdicts=Verdicts(
-            sample_id,
-            given=str(row["label"]),
-            suggested=str(row["suggested"]),
-            labels=review_queue.class_keys(workspace.dataset.classes),
-            handlers=review_queue.handlers(workspace, queue),
-            standing=None
-            if mine is None
-            else {
-                "verdict": str(mine["verdict"]),
-                "decided": None if pd.isna(mine["decided"]) else str(mine["decided"]),
-                "note": str(mine["note"]),
-            },
-            disabled=state.reviewer is None,
-            undoable=not state.mine.empty,
-        ),
-    )
+    slot = st.container()
+    laid = overlay.control(issues.run, sample_id, partial(pixels, workspace, sample_id))
+    with slot:
+        viewer(
+            Picture(
+                image_url(workspace, sample_id, view),
+                int(sample["width"]),
+                int(sample["height"]),
+                alt=f"{row['split']} image, given label {row['label']}",
+                title=sample["path"] if isinstance(sample["path"], str) else sample_id,
+            ),
+            key="labels_viewer",
+            index=place,
+            total=len(order),
+            label="The image whose label is reviewed",
+            height=360,
+            preload=[image_url(workspace, each, view) for each in near],
+            closable=False,
+            listed=listed,
+            overlay=laid.overlay,
+            step=partial(selection.step_among, order),
+            verdicts=Verdicts(
+                sample_id,
+                given=str(row["label"]),
+                suggested=str(row["suggested"]),
+                labels=review_queue.class_keys(workspace.dataset.classes),
+                handlers=review_queue.handlers(workspace, queue),
+                standing=None
+                if mine is None
+                else {
+                    "verdict": str(mine["verdict"]),
+                    "decided": None if pd.isna(mine["decided"]) else str(mine["decided"]),
+                    "note": str(mine["note"]),
+                },
+                disabled=state.reviewer is None,
+                undoable=not state.mine.empty,
+            ),
+        )
     if not listed:
         st.caption("The filters leave this image out; it is shown since it was asked for.")
+    return laid
 
 
 def _show_verdicts(row: pd.Series, state: State) -> None:

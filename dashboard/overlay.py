@@ -16,7 +16,7 @@ from cache import Run, belonging
 from cache.errors import CentauroError
 from cache.occlusion import Occlusion, occlusions
 from dashboard import live, occluding
-from dashboard.occluding import Fill
+from dashboard.occluding import Explained, Fill
 from dashboard.widgets.messages import plain, told
 from dashboard.widgets.viewer import Overlay
 
@@ -24,20 +24,28 @@ LOOKS = "looks"
 """Parameter of the URL: whether pictures show where the model looks."""
 
 LARGEST: Final = 64
-"""Longer side of a model's images, in pixels, up to which a map is computed for a picture."""
+"""Longer side of a model's images, in pixels, up to which a map is computed without being asked
+for."""
 
 SECONDS: Final = 3.0
 """How long such a map is refined at the most."""
+
+PATIENCE: Final = 12.0
+"""How long one is that was asked for."""
 
 AT_ONCE: Final = 0.3
 """Seconds that the map before may have taken for the next one to come with its picture."""
 
 FILL: Final[Fill] = "black"
 
+COMPUTE: Final = "looks_compute"
+"""Key of the button that asks for a map."""
+
 _KEPT = "overlay_kept"
 _MADE = "overlay_made"
 _PACE = "overlay_pace"
 _MOST_MADE = 200
+_WAITING = "Hiding each place of the image …"
 
 
 @dataclass(frozen=True)
@@ -143,6 +151,8 @@ def control(run: Run, name: str, read: Callable[[], np.ndarray]) -> Laid:
     with place, told():
         look = kept(run, name) or _made(run, name)
         if look is None:
+            if _large(run) and not _wanted():
+                return Laid()
             if st.session_state.setdefault(_PACE, {}).get(_of(run), np.inf) > AT_ONCE:
                 return Laid(compute=lambda: _make(run, name, read, place))
             _make(run, name, read, place)
@@ -171,7 +181,6 @@ def on_request(run: Run, name: str, read: Callable[[], np.ndarray]) -> Look | No
             return None
         st.session_state.setdefault(_PACE, {})
         _make(run, name, read, place)
-        place.empty()
     look = _made(run, name)
     if isinstance(look, Look):
         return look
@@ -212,12 +221,16 @@ def kept(run: Run, sample_id: str) -> Look | None:
     return None
 
 
-def computed(run: Run, pixels: np.ndarray) -> Look | None:
-    """The map of an image, computed now; None where the model's images are too large for that.
+def computed(
+    run: Run, pixels: np.ndarray, seconds: float, tell: Callable[[Explained], object]
+) -> Look:
+    """The map of an image, computed now.
 
     Args:
         run: Whose model.
         pixels: (height, width, channels) as the dataset has them.
+        seconds: How long the map is refined at the most.
+        tell: Called with what is known before each part of the work.
 
     Raises:
         MissingArtefactError: The run has not been trained yet.
@@ -225,14 +238,15 @@ def computed(run: Run, pixels: np.ndarray) -> Look | None:
     """
     image = live.to_input(run, pixels)
     side = max(image.shape[:2])
-    if side > LARGEST:
-        return None
     patch, stride = occluding.default_patch(side), occluding.default_stride(side)
+    end = time.monotonic() + seconds
     explained = occluding.explain(run, image, patch, stride, FILL)
-    end = time.monotonic() + SECONDS
     while not explained.whole and time.monotonic() < end:
-        occluding.refine(run, image, patch, stride, FILL)
-        explained = occluding.explain(run, image, patch, stride, FILL)
+        tell(explained)
+        further = occluding.refine(run, image, patch, stride, FILL)
+        if further is None:
+            break
+        explained = further
     predicted = int(explained.clean.argmax())
     origin = f"Exact, {occluding.took(explained)}."
     if not explained.whole:
@@ -260,20 +274,32 @@ def _made(run: Run, name: str) -> Look | str | None:
     return made.get((*_of(run), name))
 
 
+def _large(run: Run) -> bool:
+    height, width, _ = run.document["input_shape"]
+    return max(int(height), int(width)) > LARGEST
+
+
+def _wanted() -> bool:
+    """Offer a map that takes a while: whether it is asked for."""
+    with st.container():
+        st.caption("The cache has no map of this image, and here one takes some seconds.")
+        return st.button("Compute its map", key=COMPUTE, icon=":material/center_focus_strong:")
+
+
 def _make(run: Run, name: str, read: Callable[[], np.ndarray], place: DeltaGenerator) -> None:
     """Compute a map and keep it, or why there is none."""
     started = time.monotonic()
-    found: Look | str | None
+    bar = place.progress(0.0, _WAITING)
     try:
-        with place, st.spinner("Hiding each place of the image …"):
-            found = computed(run, read())
+        seconds = PATIENCE if _large(run) else SECONDS
+        found: Look | str = computed(
+            run, read(), seconds, lambda known: bar.progress(known.done, _WAITING)
+        )
     except (CentauroError, ValueError) as error:
         found = plain(str(error))
+    place.empty()
     made: dict[object, Look | str] = st.session_state.setdefault(_MADE, {})
-    made[(*_of(run), name)] = found or (
-        "The cache has no map of this image, and for images as large as this model's one takes a "
-        "while: the page **Occlusion** computes it."
-    )
+    made[(*_of(run), name)] = found
     for oldest in list(made)[:-_MOST_MADE]:
         del made[oldest]
     st.session_state[_PACE][_of(run)] = time.monotonic() - started

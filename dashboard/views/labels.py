@@ -19,6 +19,7 @@ from dashboard import (
     suspects,
     triage,
 )
+from dashboard.overlay import Laid
 from dashboard.widgets.messages import finding, notice, plain
 
 
@@ -49,8 +50,12 @@ def show_resets() -> None:
         )
 
 
-def show_queue() -> None:
-    """One image after the other, and what there is to say where there is none."""
+def show_queue() -> Laid:
+    """One image after the other, and what there is to say where there is none.
+
+    Returns:
+        What lies over the image that is shown.
+    """
     left = judged.loc[mask, "sample_id"].tolist()
     looked_at = (workspace.name, run.name, issues.name, said, triage.outline())
     shown = review_queue.open_first(left, set(state.mine.index), looked_at)
@@ -61,7 +66,7 @@ def show_queue() -> None:
             icon=":material/filter_alt_off:",
         )
         review_queue.show_said()
-        return
+        return Laid()
     if not (judged["sample_id"] == shown).any():
         notice(
             "No such image",
@@ -70,14 +75,14 @@ def show_queue() -> None:
             icon=":material/search_off:",
         )
         st.button("To the queue", key="labels_unknown", on_click=selection.open_image, args=(None,))
-        return
+        return Laid()
     if left and set(left) <= set(state.mine.index):
         st.success(
             f"You have reviewed all {len(left):,}: {plain(said)}. What is decided can be exported: "
             f"`python -m pipelines labels export {workspace.name}`",
             icon=":material/task_alt:",
         )
-    label_case.show(issues, judged, left, state, view)
+    return label_case.show(issues, judged, left, state, view)
 
 
 review_ways.arrive()
@@ -115,6 +120,7 @@ with headline:
         )
     review_state.show_progress(workspace, judged, suspected)
 
+laid = Laid()
 if work == review_ways.REVIEWERS:
     reviewers.show(workspace, judged, state, view)
 elif work == review_ways.DATA:
@@ -126,7 +132,9 @@ else:
     if work == review_ways.MANY:
         label_gallery.show(issues, judged, mask, said, state, square, view)
     else:
-        show_queue()
+        laid = show_queue()
 triage.remember()
 if workspace.dataset.label_noise:
     st.caption(f":material/shuffle: {plain(workspace.dataset.label_noise)}")
+if laid.complete():
+    st.rerun()

@@ -26,6 +26,7 @@ Open = Callable[..., AppTest]
 VIEWERS = {
     "dataset": "dataset_viewer",
     "errors": "errors_viewer",
+    "labels": "labels_viewer",
     "similarity": "similarity_query",
 }
 STRIDE = 2
@@ -147,7 +148,7 @@ def test_a_map_of_another_training_is_none(run: Run) -> None:
 
 
 def test_a_map_that_the_cache_lacks_is_computed(
-    run: Run, model: Any, open_page: Open, shown: Shown, monkeypatch: pytest.MonkeyPatch
+    run: Run, model: Any, open_page: Open, shown: Shown
 ) -> None:
     sample_id = str(of_split(run, "train")["sample_id"])
     at = open_page("dataset", workspace="shapes", image=sample_id, looks="true")
@@ -161,10 +162,24 @@ def test_a_map_that_the_cache_lacks_is_computed(
         expected = model(copy[None]).numpy()[0, of]
         assert values(laid)[row, column] == pytest.approx(expected, abs=1e-5)
     assert "Exact, 64 positions in" in said(at)
+
+
+def test_a_map_of_a_large_image_is_computed_when_asked_for(
+    run: Run, model: Any, open_page: Open, shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(overlay, "LARGEST", SIDE - 1)
-    at = open_page("dataset", workspace="shapes", image=sample_id, looks="true")
+    asked = {"workspace": "shapes", "image": str(of_split(run, "train")["sample_id"])}
+    at = open_page("dataset", **asked, looks="true")
     assert shown(at, VIEWERS["dataset"])["overlay"] is None
-    assert "the page **Occlusion** computes it" in said(at)
+    assert "The cache has no map of this image" in said(at)
+    at.button(key=overlay.COMPUTE).click().run()
+    assert not at.exception
+    laid = shown(at, VIEWERS["dataset"])["overlay"]
+    assert values(laid).shape == (SIDE, SIDE) and "Exact, 64 positions in" in said(at)
+    at = open_page("sheet", **asked)
+    next(each for each in at.button if each.label == "Compute the map").click().run()
+    assert not at.exception
+    np.testing.assert_allclose(values(shown(at, "sheet_Map")["overlay"]), values(laid), atol=1e-6)
 
 
 def test_an_image_that_the_filters_leave_out_has_no_place(
