@@ -118,7 +118,7 @@ def _show_image(
                     "note": str(mine["note"]),
                 },
                 disabled=state.reviewer is None,
-                undoable=not state.mine.empty,
+                undoable=state.undoable,
             ),
         )
     if not listed:
@@ -128,7 +128,7 @@ def _show_image(
 
 def _show_verdicts(row: pd.Series, state: State) -> None:
     """What the reviewers said of the image so far."""
-    said = state.latest[state.latest["sample_id"] == row["sample_id"]]
+    said = state.said[state.said["sample_id"] == row["sample_id"]]
     if said.empty:
         st.caption("Nobody has judged this label yet.")
         return
@@ -137,7 +137,7 @@ def _show_verdicts(row: pd.Series, state: State) -> None:
         decided = None if pd.isna(each.decided) else str(each.decided)
         line = f"**{plain(each.reviewer)}**: {plain(review_state.told(each.verdict, decided))}"
         if each.given != row["label"]:
-            line += f" (the given label was {plain(each.given)} then)"
+            line += f" (the given label was {plain(each.given)} then: no longer counted)"
         lines.append(line + (f" — {plain(each.note)}" if each.note else ""))
     st.markdown("  \n".join(lines))
 

@@ -218,7 +218,7 @@ def _show_verdicts(
             key="labels_many_undo",
             icon=":material/undo:",
             type="tertiary",
-            disabled=state.mine.empty,
+            disabled=not state.undoable,
             on_click=review_queue.take_back,
             args=(workspace, new_token()),
             help="Takes your latest verdict back, or all that you gave at once.",

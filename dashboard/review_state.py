@@ -12,9 +12,9 @@ import streamlit as st
 from cache import Workspace, verdicts
 from cache.reviews import VERDICTS
 from cache.verdicts import DISPUTED
-from dashboard import reviews
+from dashboard import data, reviews
 from dashboard.widgets.messages import plain
-from pipelines.methods import number
+from pipelines.methods import decided_labels, number
 
 KINDS: Final = ("wrong", "right", *(kind for kind in VERDICTS if kind not in ("wrong", "right")))
 """Verdicts in the order in which they are told of."""
@@ -26,15 +26,22 @@ class State:
 
     Attributes:
         reviewer: Who reviews in this session, or None.
-        latest: The standing verdicts, as ``Reviews.latest`` gives them.
-        decided: What they amount to, as ``verdicts.decided`` gives it, by ``sample_id``.
-        mine: Those of the reviewer, by ``sample_id``.
+        said: The standing verdicts, as ``Reviews.latest`` gives them.
+        latest: Those of them on labels that the images bear now; only these count.
+        decided: What these amount to, as ``verdicts.decided`` gives it, by ``sample_id``.
+        mine: Those that count of the reviewer, by ``sample_id``.
     """
 
     reviewer: str | None
+    said: pd.DataFrame
     latest: pd.DataFrame
     decided: pd.DataFrame
     mine: pd.DataFrame
+
+    @property
+    def undoable(self) -> bool:
+        """Whether there is a verdict of the reviewer to take back, be it one that counts or not."""
+        return bool((self.said["reviewer"] == self.reviewer).any())
 
     def verdict(self, sample_ids: pd.Series) -> np.ndarray:
         """What is decided on each image: a verdict, ``disputed``, or empty where nobody judged."""
@@ -53,10 +60,12 @@ def read(workspace: Workspace) -> State:
     Raises:
         ReviewsError: The database cannot be read.
     """
-    reviewer, latest = reviews.reviewer(), reviews.standing(workspace)
+    reviewer, said = reviews.reviewer(), reviews.standing(workspace)
+    latest = said[decided_labels.current(said, data.samples(workspace))]
     mine = latest[latest["reviewer"] == reviewer]
     return State(
         reviewer,
+        said,
         latest,
         verdicts.decided(latest).set_index("sample_id"),
         mine.set_index("sample_id"),

@@ -18,6 +18,7 @@ from cache.artefact import write_json, write_whole
 from cache.reviews import VERDICTS, Reviews
 from cache.verdicts import DISPUTED, decided
 from pipelines.errors import LabelsError
+from pipelines.methods.decided_labels import current, left_out
 from pipelines.methods.spreadsheet import from_csv, to_csv
 
 FOLDER: Final = "labels"
@@ -52,7 +53,7 @@ class Export:
 
 
 def decisions(workspace: Workspace, reviews: Reviews) -> tuple[pd.DataFrame, dict[str, int]]:
-    """What is decided on the images of a workspace.
+    """What is decided on the images of a workspace, by the verdicts on the labels they bear now.
 
     Returns:
         One row a reviewed image, by ``sample_id``, in the columns ``COLUMNS``, all of them text.
@@ -64,19 +65,16 @@ def decisions(workspace: Workspace, reviews: Reviews) -> tuple[pd.DataFrame, dic
         MissingArtefactError: The samples have not been read yet.
         ReviewsError: The reviews cannot be read.
     """
-    table = decided(reviews.latest(workspace.name))
-    samples = workspace.samples()[["sample_id", "path"]]
-    joined = table.merge(
-        samples.astype({"path": "str"}), on="sample_id", how="left", indicator=True
-    )
-    gone = joined["_merge"] == "left_only"
-    foreign = ~gone & joined["decided"].notna() & ~joined["decided"].isin(workspace.dataset.classes)
-    left_out = {
-        "image no longer in the workspace": int(gone.sum()),
-        "decided label no longer a class": int(foreign.sum()),
-    }
-    kept = joined.loc[~gone & ~foreign, list(COLUMNS)].reset_index(drop=True)
-    return kept.fillna({"path": ""}), {why: count for why, count in left_out.items() if count}
+    latest, samples = reviews.latest(workspace.name), workspace.samples()
+    table = decided(latest[current(latest, samples)])
+    paths = samples[["sample_id", "path"]].astype({"path": "str"})
+    joined = table.merge(paths, on="sample_id", how="left")
+    foreign = joined["decided"].notna() & ~joined["decided"].isin(workspace.dataset.classes)
+    without = left_out(latest, samples)
+    if foreign.any():
+        without["decided label no longer a class"] = int(foreign.sum())
+    kept = joined.loc[~foreign, list(COLUMNS)].reset_index(drop=True)
+    return kept.fillna({"path": ""}), without
 
 
 def export(workspace: Workspace, reviews: Reviews, folder: Path | None = None) -> Export:
@@ -95,11 +93,13 @@ def export(workspace: Workspace, reviews: Reviews, folder: Path | None = None) -
         MissingArtefactError: The samples have not been read yet.
         ReviewsError: The reviews cannot be read.
     """
-    table, left_out = decisions(workspace, reviews)
+    table, without = decisions(workspace, reviews)
     if table.empty:
+        found = "; ".join(f"{count:,} left out ({why})" for why, count in without.items())
         raise LabelsError(
             f"There is nothing to export: no image of the workspace '{workspace.name}' has a "
-            f"verdict in {reviews.place}. Review some on the page Labels of the dashboard first."
+            f"verdict in {reviews.place}{f' that applies: {found}' if found else ''}. Review some "
+            "on the page Labels of the dashboard first."
         )
     folder = workspace.folder / FOLDER if folder is None else folder
     stem = f"{workspace.name}-labels"
@@ -116,7 +116,7 @@ def export(workspace: Workspace, reviews: Reviews, folder: Path | None = None) -
             "sha256": hashlib.sha256(written).hexdigest(),
             "rows": len(table),
             "verdicts": {kind: counts[kind] for kind in KINDS},
-            "left_out": left_out,
+            "left_out": without,
             "database": reviews.kind,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         },

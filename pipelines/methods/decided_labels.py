@@ -57,6 +57,37 @@ class ByDecided:
     left_out: int
 
 
+def current(table: pd.DataFrame, samples: pd.DataFrame) -> np.ndarray:
+    """Which verdicts are on the label that their image bears now.
+
+    The same image may bear another label than the one that was judged: labels were corrected at
+    their source, or flipped on purpose. Nothing follows from what was said of the label before.
+
+    Args:
+        table: Verdicts or decisions (n rows) with ``sample_id`` and ``given``, the label judged.
+        samples: Samples with ``sample_id`` and ``label``.
+
+    Returns:
+        Mask (n,); False also where the image is not there any more.
+    """
+    there = samples[samples["sample_id"].isin(table["sample_id"])]
+    now = table["sample_id"].map(there.set_index("sample_id")["label"].astype("str")).astype("str")
+    mask: np.ndarray = (now == table["given"]).to_numpy(dtype=bool, na_value=False)
+    return mask
+
+
+def left_out(table: pd.DataFrame, samples: pd.DataFrame) -> dict[str, int]:
+    """How many images have no verdict that is :func:`current`, by reason; arguments as there."""
+    judged = pd.Index(table["sample_id"].unique())
+    lost = judged.difference(table.loc[current(table, samples), "sample_id"])
+    gone = int((~lost.isin(samples["sample_id"])).sum())
+    counts = {
+        "image no longer in the workspace": gone,
+        "given label changed since the verdict": len(lost) - gone,
+    }
+    return {why: count for why, count in counts.items() if count}
+
+
 def applicable(table: pd.DataFrame, samples: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     """The decisions that apply to the samples as they are.
 
@@ -68,17 +99,9 @@ def applicable(table: pd.DataFrame, samples: pd.DataFrame) -> tuple[pd.DataFrame
         The decisions on images that are there and bear the label that was judged, with the column
         ``keep``; then how many others there are, by reason.
     """
-    labels = samples.set_index("sample_id")["label"].astype("str")
-    now = table["sample_id"].map(labels)
-    gone = now.isna()
-    relabelled = ~gone & (now != table["given"])
-    kept = table.loc[~gone & ~relabelled, ["sample_id", "given", "decided", "verdict"]]
-    left_out = {
-        "image no longer in the workspace": int(gone.sum()),
-        "given label changed since the verdict": int(relabelled.sum()),
-    }
+    kept = table.loc[current(table, samples), ["sample_id", "given", "decided", "verdict"]]
     kept = kept.assign(keep=~kept["verdict"].isin(LEAVING)).reset_index(drop=True)
-    return kept, {why: count for why, count in left_out.items() if count}
+    return kept, left_out(table, samples)
 
 
 def in_use(samples: pd.DataFrame, decisions: pd.DataFrame | None) -> InUse:

@@ -14,6 +14,7 @@ from cache.review_database import is_there
 from cache.reviews import VERDICTS, open_reviews
 from cache.verdicts import DISPUTED, Progress, progress
 from pipelines.methods import number
+from pipelines.methods.decided_labels import current
 from pipelines.methods.label_issues import NONE, WORDS
 from pipelines.reporting import faults
 from pipelines.reporting.markup import Html, name, note, section, table, tag
@@ -125,7 +126,7 @@ def _recovery(recovery: dict[str, Any] | None) -> list[Html]:
 def _reviews(source: Source) -> list[Html]:
     how = "Review labels on the page Labels of the dashboard."
     try:
-        found = _progress(source.workspace.name)
+        found = _progress(source)
     except ReviewsError as error:
         return [note("The reviews cannot be read.", str(error))]
     if found is None or not found.reviewed:
@@ -140,9 +141,11 @@ def _reviews(source: Source) -> list[Html]:
     return [table(caption, ["verdict", "images"], rows)]
 
 
-def _progress(workspace: str) -> Progress | None:
-    """What reviewers said, or None where no database is there yet: a report makes none."""
+def _progress(source: Source) -> Progress | None:
+    """What reviewers said of the labels that are there now, or None where no database is there
+    yet: a report makes none."""
     if not is_there():
         return None
     with open_reviews() as reviews:
-        return progress(reviews.latest(workspace))
+        latest = reviews.latest(source.workspace.name)
+    return progress(latest[current(latest, source.samples)])

@@ -40,8 +40,10 @@ def settings(recipe: Recipe) -> Any:
     from cache.verdicts import decided
 
     with open_reviews() as reviews:
-        table = decided(reviews.latest(recipe.name))[_JUDGEMENT]
-    return {"from": chosen, "hash": fingerprint(table.fillna("").to_numpy().tolist())}
+        latest = reviews.latest(recipe.name)
+    # Which labels the images bear is not known here: what is decided on any of them counts.
+    tables = [decided(of)[_JUDGEMENT].fillna("") for _, of in latest.groupby("given")]
+    return {"from": chosen, "hash": fingerprint([each.to_numpy().tolist() for each in tables])}
 
 
 def work(job: Job) -> Outcome:

@@ -103,13 +103,24 @@ class TestExport:
         judge_some(store, workspace)
         review(store, workspace, "dog/=1.png", "wrong", decided="wolf")
         store.add(Verdict("tried", "of-old", "cat", "right", "Anna"))
+        relabelled = str(workspace.samples().set_index("path").loc["dog/naïve 猫.png", "sample_id"])
+        store.add(Verdict("tried", relabelled, "cat", "wrong", "Anna", "dog"))
         made = export(workspace, store)
         assert made.document["rows"] == 5
         assert made.document["left_out"] == {
             "image no longer in the workspace": 1,
+            "given label changed since the verdict": 1,
             "decided label no longer a class": 1,
         }
-        read(made.csv, CLASSES)
+        assert relabelled not in set(read(made.csv, CLASSES)["sample_id"])
+
+    def test_where_no_verdict_applies_it_says_why(
+        self, workspace: Workspace, store: Reviews
+    ) -> None:
+        sample_id = str(workspace.samples()["sample_id"].iloc[0])
+        store.add(Verdict("tried", sample_id, "wolf", "bad", "Anna"))
+        with pytest.raises(LabelsError, match=r"applies: 1 left out \(given label changed since"):
+            export(workspace, store)
 
     def test_a_broken_export_is_not_taken_for_a_whole_one(
         self, workspace: Workspace, store: Reviews

@@ -178,6 +178,25 @@ class TestQueue:
         assert data["sample_id"] == queue["sample_id"][1], "arrows pass over nothing"
         assert data["standing"] == {"verdict": "right", "decided": None, "note": ""}
 
+    def test_what_was_said_of_another_label_is_shown_and_does_not_count(
+        self, open_page: Open, queue: pd.DataFrame, fire: Fire, shown: Shown
+    ) -> None:
+        first = queue.iloc[0].copy()
+        first["label"] = first["suggested"]
+        say(first, reviewer="Anna", verdict="bad")
+        page = opened(open_page, unreviewed="true")
+        assert page.subheader[0].value.endswith("none of them is reviewed yet.")
+        data = shown(page, VIEWER)
+        assert (data["total"], data["verdicts"]["sample_id"]) == (len(queue), first["sample_id"])
+        assert data["verdicts"]["standing"] is None and data["verdicts"]["undoable"]
+        told = f"**Anna**: bad (the given label was {first['label']} then: no longer counted)"
+        assert told in markdown(page)
+        fire(page, VIEWER, verdict_on(queue.iloc[1], "right", 1))
+        page.toggle(key="unreviewed").set_value(False).run()
+        assert page.subheader[0].value.endswith("1 of them is reviewed: 1 right.")
+        page.segmented_control(key="work").set_value("reviewers").run()
+        assert page.table[0].value["images"].tolist() == [1]
+
     def test_a_refused_verdict_is_told_and_the_image_stays(
         self, page: AppTest, queue: pd.DataFrame, fire: Fire
     ) -> None:

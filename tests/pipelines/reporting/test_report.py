@@ -238,6 +238,8 @@ def test_reviews_are_counted_and_none_are_made(tmp_path: Path) -> None:
     with open_reviews() as reviews:
         said = Verdict("odd", sample["sample_id"], str(sample["label"]), "bad", "<b>Anna")
         reviews.add(said)
+        other = made.samples().iloc[1]
+        reviews.add(Verdict("odd", other["sample_id"], "of another label", "bad", "Ben"))
     words = Page(document(made)).words
     assert "1 image reviewed by 1 reviewer" in words and "Anna" not in words
 

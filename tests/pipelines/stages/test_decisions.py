@@ -233,6 +233,19 @@ class TestGathering:
         exported = labels.export(workspace, reviewed).document
         assert document["sha256"] == exported["sha256"]
 
+    def test_what_was_said_of_another_label_hides_no_verdict_on_this_one(
+        self, data: Path, root: Path, pictures: Pictures, reviews: Reviews
+    ) -> None:
+        first = pictures("train", 0)
+        other = CLASSES[1 - CLASSES.index(first["given"])]
+        reviews.add(pictures.judged("train", 0, "right", by="Bob"))
+        reviews.add(Verdict(**{**first, "given": other}, verdict="bad", reviewer="Ann"))
+        for verdict in ("right", "wrong"):
+            assert make(recipe(data, BOTH), root, "decisions") == ["decisions"]
+            table = open_workspace("stamps", root).decisions()
+            assert table["verdict"].tolist() == [verdict]
+            reviews.add(pictures.wrong("train", 0, by="Bob"))
+
     @pytest.mark.parametrize("ending", ["csv", "parquet"])
     def test_a_file_says_the_same_as_the_database_it_was_exported_from(
         self, data: Path, root: Path, tmp_path: Path, reviewed: Reviews, ending: str
