@@ -39,3 +39,13 @@ def check_inputs(artefact: Artefact, workspace: Workspace, what: str) -> None:
             f"{what} was made from another '{other}' than the workspace '{workspace.name}' has "
             f"now. Make it again: {workspace.command}"
         )
+
+
+def check_decisions(workspace: Workspace) -> None:
+    """Refuse decided labels that were gathered for other samples than those there now.
+
+    Raises:
+        MissingArtefactError: They have not been gathered yet.
+        CorruptArtefactError: The samples have been made anew since.
+    """
+    check_inputs(workspace.artefact("decisions"), workspace, "The artefact 'decisions'")

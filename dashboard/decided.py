@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from cache import Run, Workspace
+from cache import Run, Workspace, belonging
 from dashboard import data
 from dashboard.widgets.messages import plain
 from pipelines.methods import decided_labels, number
@@ -21,12 +21,16 @@ def accuracy(run: Run, split: str) -> ByDecided | None:
     Returns:
         None where the workspace takes labels as they are given, where nothing is decided on
         images of the split, or where the run has no predictions.
+
+    Raises:
+        CorruptArtefactError: Decisions or predictions belong to other samples than those there now.
     """
     artefact = run.workspace.artefact("decisions")
     if run.workspace.labels == "given" or not artefact.exists:
         return None
     if not run.artefact("predictions").exists:
         return None
+    belonging.check_decisions(run.workspace)
     answers = data.predictions(run)
     decisions = _decisions(str(artefact.folder), artefact.manifest.fingerprint, run.workspace)
     return decided_labels.accuracy(answers[answers["split"] == split], decisions)

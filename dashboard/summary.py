@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cache import Run, StageState, Workspace
+from cache.errors import CorruptArtefactError
 from dashboard import data, decided
 from dashboard.widgets import figures
 from dashboard.widgets.messages import plain
@@ -167,8 +168,16 @@ def _summary(run: Run, states: list[StageState]) -> RunSummary:
         parameters=document["parameters"]["total"] if document else None,
         seconds=document["seconds"] if document else None,
         bytes=document["bytes"] if document else None,
-        by_decided=decided.accuracy(run, "test"),
+        by_decided=_by_decided(run),
     )
+
+
+def _by_decided(run: Run) -> ByDecided | None:
+    try:
+        return decided.accuracy(run, "test")
+    except CorruptArtefactError:
+        # What is stale is told of the whole workspace, beside its other figures.
+        return None
 
 
 def _state(states: Sequence[StageState]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from cache import Run, StageState, Workspace
+from cache.belonging import check_decisions
 from cache.embeddings import Embedding, embeddings
 from cache.errors import CacheError
 from cache.issues import LabelIssues, label_issues
@@ -25,14 +26,14 @@ def describe(workspace: Workspace) -> dict[str, Any]:
         have not been read) and ``runs``: each with ``name``, ``params``, ``seconds``, ``labels``
         (``given`` or ``decided``: those it was trained on), ``metrics`` by split and by given
         labels, ``by_decided_labels`` (accuracy on test with ``decided``, ``changed`` and
-        ``left_out``, or None where nothing is decided there), ``stages`` (the workspace's and its
-        own) by name, and ``embeddings`` by name: each with ``dim``, ``coincidence`` (test against
-        train, macro, by k), ``annoy``, ``trustworthiness`` and ``stages``; and ``occlusion`` by
-        name: each with ``engine``, ``ms_exact``, ``maps`` by split, ``stages``, and of its first
-        estimator ``ms_estimate``, ``ratio`` and ``fidelity`` on test, beside the number of ``flat``
-        maps there; and ``issues`` by name: each with ``by``, ``embedding``, ``accuracy`` (out of
-        fold), ``suspects`` by split, ``recovery`` (None where the truth is not known) and
-        ``stages``. What is not there yet is None.
+        ``left_out``, or None where nothing is decided there, or for other samples), ``stages`` (the
+        workspace's and its own) by name, and ``embeddings`` by name: each with ``dim``,
+        ``coincidence`` (test against train, macro, by k), ``annoy``, ``trustworthiness`` and
+        ``stages``; and ``occlusion`` by name: each with ``engine``, ``ms_exact``, ``maps`` by
+        split, ``stages``, and of its first estimator ``ms_estimate``, ``ratio`` and ``fidelity`` on
+        test, beside the number of ``flat`` maps there; and ``issues`` by name: each with ``by``,
+        ``embedding``, ``accuracy`` (out of fold), ``suspects`` by split, ``recovery`` (None where
+        the truth is not known) and ``stages``. What is not there yet is None.
     """
     states = workspace.states()
     shared = {state.stage: _stage(state) for state in states if state.run is None}
@@ -83,6 +84,8 @@ def _by_decided(run: Run) -> dict[str, Any] | None:
     try:
         if run.workspace.labels == "given":
             return None
+        check_decisions(run.workspace)
+        run.check_predictions()
         answers = run.predictions()
         found = accuracy(answers[answers["split"] == "test"], run.workspace.decisions())
     except CacheError:

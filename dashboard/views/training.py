@@ -8,7 +8,7 @@ from cache import Run
 from dashboard import curves, data, decided, selection
 from dashboard.compared import COMPARED
 from dashboard.widgets import figures
-from dashboard.widgets.messages import finding, notice, plain
+from dashboard.widgets.messages import finding, notice, plain, told
 from pipelines.methods import number
 from pipelines.methods.colours import run_colours
 
@@ -177,10 +177,11 @@ with st.container():
             + "Variance: train minus val. In percentage points, with 95 % intervals (Newcombe), "
             "of the best weights." + decided.learnt_by(runs)
         )
-    for run in runs:
-        by_decided = decided.accuracy(run, "test")
-        if by_decided is not None:
-            st.caption(f"{plain(run.name)}. {decided.sentence(by_decided, 'test')}")
+    with told():
+        for run in runs:
+            by_decided = decided.accuracy(run, "test")
+            if by_decided is not None:
+                st.caption(f"{plain(run.name)}. {decided.sentence(by_decided, 'test')}")
     without = [run.name for run in runs if run.name not in {each.run for each in found}]
     if without:
         notice(

@@ -42,7 +42,8 @@ def shapes(cache_folder: Path, written: Path) -> Workspace:
     with staging(workspace.artefact("decisions").folder) as place:
         path = place.folder / "decisions.parquet"
         write_table(table, path, "decisions", workspace.dataset.classes)
-        place.commit(Manifest("decisions", "f", "f", 1, {}, {}, 4, 0.1, {}, "2026-01-01"))
+        inputs = {"samples": workspace.artefact("samples").manifest.digest}
+        place.commit(Manifest("decisions", "f", "f", 1, {}, inputs, 4, 0.1, {}, "2026-01-01"))
     of_wide = workspace.run("wide").artefact("train").folder / "run.json"
     told = json.loads(of_wide.read_text()) | {"labels": {"trained_on": "decided"}}
     of_wide.write_text(json.dumps(told))
@@ -81,6 +82,20 @@ def test_a_run_is_judged_on_train_and_val_by_the_labels_that_it_learnt(
     told = " ".join(each.value for each in at.caption)
     assert "By the decided labels that it learnt: wide." in told
     assert "plain. By decided labels: accuracy" in told and "wide. By decided labels" in told
+
+
+def test_decisions_on_other_samples_are_refused(shapes: Workspace, open_page: Open) -> None:
+    path = shapes.artefact("decisions").path("manifest.json")
+    document = json.loads(path.read_text()) | {"inputs": {"samples": "another"}}
+    write_json(path, document)
+    for page, run in (("errors", "plain"), ("training", "wide")):
+        at = open_page(page, workspace="shapes", run=run)
+        assert not at.exception
+        assert any("was made from another 'samples'" in each.value for each in at.text)
+        assert not any("By decided labels" in each.value for each in at.caption)
+    at = open_page()
+    assert not at.exception
+    assert "decided" not in at.dataframe[0].value and len(at.dataframe[0].value) == 2
 
 
 def test_where_labels_are_taken_as_given_nothing_is_said(

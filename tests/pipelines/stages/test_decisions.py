@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from cache import Workspace, open_workspace
+from cache.artefact import write_json
 from cache.reviews import Reviews, Verdict, open_reviews
 from cache.store import artefact_key
 from pipelines import labels
@@ -368,6 +369,17 @@ class TestTraining:
         make(recipe(data, {"plain": {"labels": "given"}}), root, "decisions")
         (entry,) = describe(open_workspace("stamps", root))["runs"]
         assert entry["by_decided_labels"] is None
+
+
+def test_decisions_on_other_samples_give_no_figures(trained: Trained, tmp_path: Path) -> None:
+    root = tmp_path / "cache"
+    shutil.copytree(trained.root, root)
+    workspace = open_workspace("stamps", root)
+    path = workspace.artefact("decisions").path("manifest.json")
+    write_json(path, json.loads(path.read_text()) | {"inputs": {"samples": "another"}})
+    for each in describe(workspace)["runs"]:
+        assert each["by_decided_labels"] is None
+        assert each["metrics"]["test"]["accuracy"]["n"] == 16
 
 
 def test_a_verdict_makes_stale_what_hangs_on_it_and_nothing_else(
