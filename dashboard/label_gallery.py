@@ -24,8 +24,6 @@ SQUARE: Final = "labels_square"
 PAGE: Final = "labels_page"
 PER_PAGE = 30
 
-_CLASS: Final = "labels_class"
-_NOTE: Final = "labels_note"
 _PAGE_OF: Final = "labels_page_of"
 
 
@@ -179,12 +177,12 @@ def _show_verdicts(
             "Another label",
             classes,
             index=None,
-            key=_CLASS,
+            key=review_queue.OTHER,
             placeholder="choose one",
             width=140,
             disabled=not n,
         )
-        note = st.text_input("Note", key=_NOTE, width=180, disabled=not n)
+        note = st.text_input("Note", key=review_queue.NOTE, width=180, disabled=not n)
     count = f": {n:,}" if n else ""
     bearing = int((labels == decided).sum())
     choices = [
@@ -218,6 +216,7 @@ def _show_verdicts(
             key="labels_many_undo",
             icon=":material/undo:",
             type="tertiary",
+            shortcut="z",
             disabled=not state.undoable,
             on_click=review_queue.take_back,
             args=(workspace, new_token()),

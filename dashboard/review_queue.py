@@ -23,6 +23,12 @@ from pipelines.methods import number
 SELECTED: Final = "labels_selected"
 """Images that are ticked in the gallery, by id."""
 
+OTHER: Final = "labels_class"
+"""The other label for all that are ticked."""
+
+NOTE: Final = "labels_note"
+"""The note on all that are ticked."""
+
 _SAID: Final = "labels_said"
 _LOOKED_AT: Final = "labels_looked_at"
 
@@ -84,6 +90,8 @@ def judge_many(
         count = number.plural(len(seen), "verdict")
         st.session_state[_SAID] = f"Stored {count}. The key z, or Undo, takes all of them back."
         st.session_state[SELECTED] = ()
+        # They were said of these images; on the next ones they would be stored unseen.
+        st.session_state[OTHER], st.session_state[NOTE] = None, ""
 
 
 def take_back(workspace: Workspace, token: str) -> None:

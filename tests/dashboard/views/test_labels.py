@@ -345,6 +345,21 @@ class TestManyAtOnce:
         assert stored().empty
         assert "Took back 3 verdicts that were given at once" in markdown(many)
 
+    def test_a_note_and_a_label_are_for_one_batch_alone(
+        self, many: AppTest, queue: pd.DataFrame, fire: Fire
+    ) -> None:
+        first, second = queue["sample_id"][:2]
+        other = next(name for name in ("circle", "cross", "square") if name != queue["label"][0])
+        fire(many, GALLERY, {"n": 1, "added": [first]})
+        many.text_input(key="labels_note").set_value("smudged").run()
+        many.selectbox(key="labels_class").set_value(other).run()
+        many.button(key="labels_many_2").click().run()
+        assert many.text_input(key="labels_note").value == ""
+        assert many.selectbox(key="labels_class").value is None
+        fire(many, GALLERY, {"n": 2, "added": [second]})
+        many.button(key="labels_many_4").click().run()
+        assert stored().set_index("sample_id")["note"].to_dict() == {first: "smudged", second: ""}
+
     def test_all_or_none(self, many: AppTest, queue: pd.DataFrame, fire: Fire) -> None:
         fire(many, GALLERY, {"n": 1, "added": queue["sample_id"].tolist()[:8]})
         many.selectbox(key="labels_class").set_value(str(queue["label"][0])).run()
