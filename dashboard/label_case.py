@@ -21,6 +21,7 @@ from dashboard import (
     suspects,
 )
 from dashboard.images import image_url, pixels, thumbnail_url
+from dashboard.neighbourhoods import Found, Scope, neighbours_of
 from dashboard.opened import probability_figure
 from dashboard.overlay import Laid
 from dashboard.points import SHARP
@@ -35,7 +36,7 @@ AHEAD = 2
 """How many of the next images the browser fetches beforehand."""
 
 BESIDE = 4
-"""How many neighbours of each of the two classes are shown."""
+"""How many nearest images of each of the two classes are shown."""
 
 
 def show(
@@ -69,7 +70,7 @@ def show(
         )
         st.markdown(suspects.why(row, issues))
         _show_probabilities(issues, row)
-        _show_neighbours(issues, judged, row, view)
+        _show_neighbours(issues, row, view)
     return laid
 
 
@@ -155,50 +156,50 @@ def _show_probabilities(issues: LabelIssues, row: pd.Series) -> None:
     )
 
 
-def _show_neighbours(issues: LabelIssues, judged: pd.DataFrame, row: pd.Series, view: str) -> None:
-    """The nearest images of the given class, and those of the suggested one."""
+def _show_neighbours(issues: LabelIssues, row: pd.Series, view: str) -> None:
+    """The nearest images of the given class, and those of the suggested one, whether or not any
+    of them is among the neighbours that were asked."""
     embedding = suspects.embedding(issues)
-    k = suspects.document(issues)["neighbours"]["k"]
-    positions = np.asarray(embedding_data.graph(embedding).positions[int(row["row"]), :k])
-    positions = positions[positions >= 0]
-    samples = data.samples(issues.run.workspace).iloc[positions]
-    st.markdown(f"**Among its {len(positions)} nearest by {plain(embedding.title)}**")
+    samples = data.samples(issues.run.workspace)
+    place, k = int(row["row"]), suspects.document(issues)["neighbours"]["k"]
+    asked = np.asarray(embedding_data.graph(embedding).positions[place, :k])
+    labels = samples["label"].iloc[asked[asked >= 0]]
+    st.markdown(f"**The nearest of each class** by {plain(embedding.title)}, with their distances")
     for column in ("label", "suggested"):
         name = str(row[column])
-        places = np.flatnonzero((samples["label"] == name).to_numpy())
-        shown = places[:BESIDE]
         kind = "given" if column == "label" else "suggested"
-        if len(shown) < len(places):
-            count = f"the {len(shown)} nearest of {len(places)}"
-        else:
-            count = f"{'only ' * (len(places) < BESIDE)}{len(places)}" if len(places) else "none"
-        st.caption(f"{count.capitalize()} with the {kind} label {plain(name)}")
-        if len(shown):
-            _gallery(
-                issues, samples, shown, f"labels_{column}", f"Neighbours labelled {name}", view
-            )
+        found = neighbours_of(embedding, samples, place, BESIDE, Scope(label=name))
+        st.caption(
+            f"{kind.capitalize()} label {plain(name)}: the {len(found.rows)} nearest of "
+            f"{number.plural(found.gallery, 'image')}. Among its {len(labels)} nearest of any "
+            f"label: {int((labels == name).sum())}"
+        )
+        _gallery(issues, samples, found, f"labels_{column}", f"Nearest labelled {name}", view)
 
 
 def _gallery(
-    issues: LabelIssues, samples: pd.DataFrame, places: np.ndarray, key: str, label: str, view: str
+    issues: LabelIssues, samples: pd.DataFrame, found: Found, key: str, label: str, view: str
 ) -> None:
+    shown = samples.iloc[found.rows]
     tiles = [
         Tile(
             id=str(sample["sample_id"]),
             src=thumbnail_url(issues.run.workspace, sample["sample_id"], view),
-            alt=f"Neighbour {place + 1}, labelled {sample['label']}: review it",
-            title=f"no. {place + 1}",
+            alt=f"No. {place} at distance {distance:.3g}, labelled {sample['label']}: review it",
+            title=f"{distance:.3g}",
             lines=(str(sample["split"]),),
         )
-        for place, (_, sample) in zip(places, samples.iloc[places].iterrows(), strict=True)
+        for place, (distance, (_, sample)) in enumerate(
+            zip(found.distances, shown.iterrows(), strict=True), 1
+        )
     ]
     event = gallery(
         tiles,
         key=key,
         label=label,
-        empty="",
+        empty="No other image bears this label.",
         tile_size="small",
-        pixelated=int(samples[["width", "height"]].to_numpy().max()) <= SHARP,
+        pixelated=int(shown[["width", "height"]].to_numpy().max(initial=0)) <= SHARP,
         selectable=False,
         searchable=True,
     )

@@ -10,9 +10,11 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from cache import Workspace
+from cache.embeddings import open_embedding
 from cache.issues import open_label_issues
 from cache.reviews import Reviews, Verdict, open_reviews
 from dashboard import review_queue, suspects, triage
+from dashboard.label_case import BESIDE
 from dashboard.points import MOST_POINTS
 from dashboard.widgets.scatter import inside
 from tests.dashboard.conftest import Fire, Shown, parameter
@@ -122,6 +124,26 @@ class TestQueue:
         assert keys == {"circle": "1", "cross": "2", "square": "3"}
         assert "of its 20 nearest images" in markdown(page).lower()
         assert len(page.get("plotly_chart")) == 1
+
+    def test_the_nearest_of_each_class_are_shown_where_none_is_among_the_neighbours(
+        self, open_page: Open, judged: pd.DataFrame, workspaces: dict[str, Workspace], shown: Shown
+    ) -> None:
+        lonely = judged.loc[judged["neighbour_disagreement"].idxmax()]
+        borne = round(20 * (1 - lonely["neighbour_disagreement"]))
+        assert borne < BESIDE, "else the old neighbours would do"
+        page = opened(open_page, image=lonely["sample_id"])
+        run = workspaces["shapes"].run("plain")
+        vectors, samples = open_embedding(run, "autoencoder").vectors(), run.workspace.samples()
+        place = samples["sample_id"].tolist().index(lonely["sample_id"])
+        far = pd.Series(np.linalg.norm(vectors - vectors[place], axis=1), samples["sample_id"])
+        for key, kind in (("label", "Given"), ("suggested", "Suggested")):
+            of = (samples["label"] == lonely[key]).to_numpy() & (np.arange(len(samples)) != place)
+            tiles = [tile["id"] for tile in shown(page, f"labels_{key}")["tiles"]]
+            assert tiles == far[of].nsmallest(BESIDE).index.tolist()
+            start = f"{kind} label {lonely[key]}: the {BESIDE} nearest of {of.sum()} images."
+            assert any(each.value.startswith(start) for each in page.caption)
+        told = f"Among its 20 nearest of any label: {borne}"
+        assert any(each.value.endswith(told) for each in page.caption)
 
     def test_each_verdict_is_stored_before_the_next_image_shows(
         self, page: AppTest, queue: pd.DataFrame, fire: Fire, shown: Shown
