@@ -82,3 +82,4 @@ def show_ways(run: Run, sample_id: str, split: str) -> None:
         )
         ways.button("occlusion", sample_id, origin="labels", disabled=not predicted)
         ways.button("dataset", sample_id, origin="labels")
+        ways.button("sheet", sample_id, origin="labels", disabled=not predicted)

@@ -145,6 +145,12 @@ class TestQueue:
         told = f"Among its 20 nearest of any label: {borne}"
         assert any(each.value.endswith(told) for each in page.caption)
 
+    def test_the_error_sheet_is_one_click_away(self, page: AppTest, queue: pd.DataFrame) -> None:
+        page.button(key="labels_to_sheet").click().run()
+        page.switch_page("views/sheet.py").run()
+        assert not page.exception
+        assert parameter(page, "image") == queue["sample_id"][0]
+
     def test_each_verdict_is_stored_before_the_next_image_shows(
         self, page: AppTest, queue: pd.DataFrame, fire: Fire, shown: Shown
     ) -> None:
