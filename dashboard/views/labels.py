@@ -21,6 +21,7 @@ from dashboard import (
 )
 from dashboard.overlay import Laid
 from dashboard.widgets.messages import finding, notice, plain
+from pipelines.methods import label_issues, recovery
 
 
 def show_everything() -> None:
@@ -85,6 +86,20 @@ def show_queue() -> Laid:
     return label_case.show(issues, judged, left, state, view)
 
 
+def show_methods() -> None:
+    """What another method would flag, and where the truth is known how well each finds it."""
+    st.caption(label_issues.rule_sentence(judged))
+    known = suspects.document(issues)["recovery"]
+    if known is not None:
+        with st.expander(f"How well the {known['flipped']:,} flipped labels of train are found"):
+            st.table(
+                recovery.table(known),
+                border="horizontal",
+                hide_index=True,
+                alt="Average precision and precision of each method",
+            )
+
+
 review_ways.arrive()
 st.title("Labels", anchor=False)
 workspace = selection.workspace()
@@ -133,6 +148,7 @@ else:
         label_gallery.show(issues, judged, mask, said, state, square, view)
     else:
         laid = show_queue()
+    show_methods()
 triage.remember()
 if workspace.dataset.label_noise:
     st.caption(f":material/shuffle: {plain(workspace.dataset.label_noise)}")

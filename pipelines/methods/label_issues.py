@@ -12,6 +12,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from pipelines.methods import number
+
 MAJORITY = 0.5
 """Neighbours are a reason for suspicion where more than this share of them bear other labels."""
 
@@ -108,6 +110,22 @@ def threshold_rule(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
         high, low = probabilities[rows, predicted], probabilities[rows, labels]
     mask: np.ndarray = (predicted != labels) & ((high >= SURE) | (low <= UNSURE))
     return mask
+
+
+def rule_sentence(judged: pd.DataFrame) -> str:
+    """How many labels the threshold rule flags, beside those that are suspected.
+
+    Args:
+        judged: Labels with the columns ``threshold_rule`` and ``why`` of :func:`judge`.
+    """
+    flagged = judged["threshold_rule"].to_numpy()
+    n, same = int(flagged.sum()), int((flagged & (judged["why"] != NONE).to_numpy()).sum())
+    return (
+        f"For comparison: the threshold rule of the AJNA study (p at least {SURE:.2f} or at most "
+        f"{UNSURE:.2f}, among answers that differ from the label) flags {n:,} of "
+        f"{number.plural(len(judged), 'label')}; {same:,} of them "
+        f"{'is' if same == 1 else 'are'} suspected here."
+    )
 
 
 def neighbour_shares(labels: np.ndarray, positions: np.ndarray, classes: int) -> np.ndarray:

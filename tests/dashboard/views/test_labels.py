@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from dashboard import review_queue, suspects, triage
 from dashboard.label_case import BESIDE
 from dashboard.points import MOST_POINTS
 from dashboard.widgets.scatter import inside
-from tests.dashboard.conftest import Fire, Shown, parameter
+from tests.dashboard.conftest import Fire, Shown, make_workspace, parameter
 
 Open = Callable[..., AppTest]
 
@@ -144,6 +145,30 @@ class TestQueue:
             assert any(each.value.startswith(start) for each in page.caption)
         told = f"Among its 20 nearest of any label: {borne}"
         assert any(each.value.endswith(told) for each in page.caption)
+
+    def test_what_the_threshold_rule_flags_is_told_beside_it(
+        self, page: AppTest, judged: pd.DataFrame
+    ) -> None:
+        rule = judged["threshold_rule"]
+        same = (rule & (judged["why"] != "none")).sum()
+        told = f"flags {rule.sum()} of 150 labels; {same} of them are suspected here."
+        assert any(each.value.endswith(told) for each in page.caption)
+        assert not page.expander, "nobody knows the truth"
+
+    def test_where_labels_were_flipped_it_is_told_how_well_they_are_found(
+        self, open_page: Open, cache_folder: Path
+    ) -> None:
+        made = make_workspace(cache_folder, "noisy", issues={"head": "autoencoder"}, flipped=9)
+        page = open_page("labels", workspace="noisy")
+        assert not page.exception
+        (told,) = page.expander
+        assert told.label == "How well the 9 flipped labels of train are found"
+        known = open_label_issues(made.run("plain"), "head").document("issues")["recovery"]
+        rows = told.table[0].value.set_index("ranked by")["precision at 9"]
+        found = known["methods"]["suspicion"]
+        expected = f"{found['precision_at_n']:.3f} ({found['found_among_n']:.0f} of 9)"
+        assert rows["suspicion"] == expected
+        assert rows["the AJNA threshold rule"] == "0.430 (3.9 of 9)"
 
     def test_the_error_sheet_is_one_click_away(self, page: AppTest, queue: pd.DataFrame) -> None:
         page.button(key="labels_to_sheet").click().run()

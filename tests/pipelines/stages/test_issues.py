@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from cache.issues import LabelIssues, label_issues, open_label_issues
 from pipelines.methods.label_issues import neighbour_shares
 from pipelines.plan import Step
 from pipelines.recipe import Recipe
+from pipelines.reporting.report import document as reported
 from pipelines.runner import run_recipe
 from pipelines.status import describe
 from tests.reports import Silent
@@ -207,6 +209,17 @@ def test_flipped_labels_are_found_and_it_is_told_how_well(run: Run) -> None:
     assert flags["flagged"] == table["threshold_rule"][train].sum()
     assert set(recovery["methods"]["confident_learning"]) == {"flags"}
     assert recovery["suggested_right"]["value"] > 0.9
+
+
+def test_the_report_tells_how_well_each_method_finds_them(root: Path, run: Run) -> None:
+    told = reported(open_workspace("stamps", root))
+    for name in ISSUES:
+        issues = open_label_issues(run, name)
+        methods = issues.document("issues")["recovery"]["methods"]
+        n = issues.document("issues")["recovery"]["flipped"]
+        assert f"({methods['suspicion']['found_among_n']:.0f} of {n})" in told
+        assert f"flags {issues.table()['threshold_rule'].sum()} of {COUNT} labels" in told
+    assert not re.search(r"\d\.\d\d+ of \d", told) and f".0 of {n}" not in told
 
 
 def test_status_tells_of_them(root: Path) -> None:
