@@ -332,6 +332,15 @@ class Run:
             return chosen
         return "val" if self.history()["val_loss"].notna().any() else None
 
+    @property
+    def learnt(self) -> str:
+        """The labels that it was trained on: ``given``, or ``decided`` by reviewers.
+
+        Raises:
+            MissingArtefactError: It has not been trained yet.
+        """
+        return str(self.document.get("labels", {}).get("trained_on", "given"))
+
     def history(self) -> pd.DataFrame:
         """One row an epoch, from 1."""
         path = self.artefact("train").path("history.csv")

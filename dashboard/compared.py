@@ -165,16 +165,32 @@ def measures(of: Part, reference: int, positive: str | None) -> list[Measure]:
     place = None if positive is None else of.classes.index(positive)
     resampled = _resampled(of.key, place, of)
     found = [
-        _counted("accuracy", of.hits, reference),
+        counted("accuracy", of.hits, reference),
         _drawn("macro F1", resampled.macro_f1, of.n, reference),
     ]
     if place is not None and resampled.f2 is not None:
         of_class = of.labels == place
         found += [
-            _counted(f"recall of {positive}", of.hits[:, of_class], reference),
+            counted(f"recall of {positive}", of.hits[:, of_class], reference),
             _drawn(f"F2 of {positive}", resampled.f2, of.n, reference),
         ]
     return [*found, _drawn("loss", resampled.loss, of.n, reference, share=False)]
+
+
+def counted(name: str, hits: np.ndarray, reference: int) -> Measure:
+    """A share of images, with Wilson's intervals, and Newcombe's of the paired differences.
+
+    Args:
+        name: What it is: ``accuracy``.
+        hits: Whether the runs are right, bool (runs, n).
+        reference: Position of the run that the others are compared with.
+    """
+    n = hits.shape[1]
+    return Measure(
+        name,
+        tuple(rate(int(right.sum()), n) for right in hits),
+        tuple(paired_difference(mcnemar(right, hits[reference])) for right in hits),
+    )
 
 
 def pairs(of: Part) -> list[Pair]:
@@ -229,15 +245,6 @@ def recall_differences(of: Part, first: int, second: int) -> pd.DataFrame:
 def confusion_of(of: Part, run: int) -> np.ndarray:
     """Confusion matrix of a run, int64 (classes, classes), rows true."""
     return metrics.confusion_matrix(of.labels, of.predicted[run], len(of.classes))
-
-
-def _counted(name: str, hits: np.ndarray, reference: int) -> Measure:
-    n = hits.shape[1]
-    return Measure(
-        name,
-        tuple(rate(int(right.sum()), n) for right in hits),
-        tuple(paired_difference(mcnemar(right, hits[reference])) for right in hits),
-    )
 
 
 def _drawn(name: str, figure: Figure, n: int, reference: int, share: bool = True) -> Measure:

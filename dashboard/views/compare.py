@@ -13,6 +13,7 @@ from dashboard import (
     comparison_tables,
     curves,
     data,
+    decided,
     disagreements,
     disputed,
     mistakes,
@@ -23,7 +24,7 @@ from dashboard import (
 from dashboard.compared import COMPARED
 from dashboard.disagreements import Duel
 from dashboard.widgets import figures
-from dashboard.widgets.messages import finding, notice, plain
+from dashboard.widgets.messages import finding, notice, plain, told
 from pipelines.methods import number
 from pipelines.methods.colours import run_colours
 
@@ -140,12 +141,41 @@ def show_figures() -> None:
     st.caption(how_measured())
 
 
+def show_decided() -> None:
+    """The same images by decided labels, where there are any: apart, and accuracy alone."""
+    found = decided.compare(answers, part, place)
+    if found is None:
+        return
+    st.markdown("**By decided labels**, apart from all other figures here")
+    with st.grid(2 if len(names) == 2 else 1, min_column_width=380):
+        st.table(
+            comparison_tables.value_table([found.accuracy], names),
+            border="horizontal",
+            alt=f"Accuracy of each run on {split} by decided labels",
+        )
+        st.table(
+            comparison_tables.difference_table([found.accuracy], names, place),
+            border="horizontal",
+            alt=f"Differences from {names[place]} on {split} by decided labels",
+        )
+    if len(names) > 2:
+        st.table(
+            comparison_tables.pair_table(found.pairs),
+            border="horizontal",
+            hide_index=True,
+            alt="McNemar's test of every two runs by decided labels",
+        )
+        st.caption(found.coverage)
+    else:
+        st.caption(f"McNemar {number.p_value(found.pairs[0].paired.p_value)}. {found.coverage}")
+
+
 def how_measured() -> str:
     """What the figures are of, and where their intervals come from."""
     said = (
-        f"Of {number.plural(whole.n, f'{split} image')}, the same for all runs. Intervals of 95 %: "
-        "Wilson for shares of images, Newcombe's for their paired differences, paired bootstrap "
-        "(1,000 times the images, all runs together) for the others."
+        f"Of {number.plural(whole.n, f'{split} image')}, the same for all runs, by given labels. "
+        "Intervals of 95 %: Wilson for shares of images, Newcombe's for their paired differences, "
+        "paired bootstrap (1,000 times the images, all runs together) for the others."
     )
     if positive is not None:
         said += " F2 weighs recall more than precision."
@@ -155,7 +185,9 @@ def how_measured() -> str:
         said += " Adjusted p-values allow for the number of pairs (Holm)."
     if workspace.dataset.simulated:
         said += f" {plain(workspace.dataset.simulated)}"
-    return said + " Choose between runs by val; test only reports."
+    learnt = [plain(run.name) for run in runs if decided.trained_on(run)]
+    by_decided = f" by decided labels, which {' and '.join(learnt)} learnt" if learnt else ""
+    return f"{said} Choose between runs by val{by_decided}; test only reports."
 
 
 def show_ways() -> None:
@@ -300,6 +332,8 @@ with headline:
     finding(comparison_tables.finding(whole, compared.pairs(whole), spotless, figured, place))
 with st.container():
     show_figures()
+    with told():
+        show_decided()
     show_ways()
 
 st.header("Where they differ", anchor=False)

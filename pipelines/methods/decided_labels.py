@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pipelines.methods import number
 from pipelines.methods.intervals import Rate, rate
 
 LEAVING = ("undecidable", "bad")
@@ -36,6 +37,23 @@ class InUse:
     labels: np.ndarray
     keep: np.ndarray
     changed: np.ndarray
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Images by decided labels; the given one counts where nothing is decided.
+
+    Attributes:
+        labels: Codes (n,).
+        keep: bool (n,), False where an image is left out: undecidable, or bad.
+        decided: On how many of them something is decided.
+        changed: How many of those left are judged by another label than the given one.
+    """
+
+    labels: np.ndarray
+    keep: np.ndarray
+    decided: int
+    changed: int
 
 
 @dataclass(frozen=True)
@@ -136,6 +154,23 @@ def emptied(samples: pd.DataFrame, used: InUse) -> list[str]:
     return list(found())
 
 
+def judged(of: pd.DataFrame, decisions: pd.DataFrame) -> Judged | None:
+    """Judge images by decided labels.
+
+    Args:
+        of: Images of one split, with ``sample_id`` and ``label`` (the given one).
+        decisions: Those that apply, as ``Workspace.decisions`` gives them.
+
+    Returns:
+        None where nothing is decided on any of the images.
+    """
+    decided, keep = _by_sample(of, decisions)
+    given = of["label"].cat.codes.to_numpy()
+    labels = np.where(decided >= 0, decided, given)
+    count = int(((decided >= 0) | ~keep).sum())
+    return Judged(labels, keep, count, int((labels != given)[keep].sum())) if count else None
+
+
 def accuracy(predictions: pd.DataFrame, decisions: pd.DataFrame) -> ByDecided | None:
     """Accuracy by decided labels.
 
@@ -147,19 +182,26 @@ def accuracy(predictions: pd.DataFrame, decisions: pd.DataFrame) -> ByDecided | 
     Returns:
         None where nothing is decided on any of the images.
     """
-    decided, keep = _by_sample(predictions, decisions)
-    given = predictions["label"].cat.codes.to_numpy()
-    labels = np.where(decided >= 0, decided, given)
-    count = int(((decided >= 0) | ~keep).sum())
-    if not count:
+    found = judged(predictions, decisions)
+    if found is None:
         return None
-    right = predictions["predicted"].cat.codes.to_numpy() == labels
+    right = predictions["predicted"].cat.codes.to_numpy() == found.labels
     return ByDecided(
-        accuracy=rate(int(right[keep].sum()), int(keep.sum())),
-        images=len(labels),
-        decided=count,
-        changed=int((labels != given)[keep].sum()),
-        left_out=int((~keep).sum()),
+        accuracy=rate(int(right[found.keep].sum()), int(found.keep.sum())),
+        images=len(right),
+        decided=found.decided,
+        changed=found.changed,
+        left_out=int((~found.keep).sum()),
+    )
+
+
+def coverage(images: int, decided: int, changed: int, left_out: int) -> str:
+    """What figures by decided labels are of, and of how much nobody has looked at, in a sentence;
+    arguments as the attributes of :class:`ByDecided`."""
+    return (
+        f"Decided on {decided:,} of {number.plural(images, 'image')}: {changed:,} judged by "
+        f"another label, {left_out:,} undecidable or bad and left out here; the others by "
+        "their given label."
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from pipelines.methods import number
 from pipelines.methods.comparison import Pair, pairs
+from pipelines.methods.decided_labels import coverage, judged
 from pipelines.reporting.markup import Html, name, section, table, tag
-from pipelines.reporting.reading import Source
+from pipelines.reporting.reading import Source, told
 
 TITLE = "Comparison"
 ANCHOR = "comparison"
@@ -24,9 +26,44 @@ def tell(source: Source) -> Html | None:
         common = common.intersection(each.index)
     if common.empty:
         return section(TITLE, tag("p", "There are no test images."), anchor=ANCHOR)
-    hits = np.stack([each.loc[common, "correct"].to_numpy() for each in tables])
-    found = pairs([each.run.name for each in answered], hits)
-    caption = f"Every two runs on {number.plural(len(common), 'test image')}"
+    shared, names = [each.loc[common] for each in tables], [each.run.name for each in answered]
+    found = pairs(names, np.stack([each["correct"].to_numpy() for each in shared]))
+    command = source.workspace.command
+    caption = f"Every two runs on {number.plural(len(common), 'test image')}, by given labels"
+    chosen = [each.run.name for each in answered if each.run.selected_on == "test"]
+    return section(
+        TITLE,
+        tag("p", _sentence(found)),
+        tag("p", f"Chosen on these images: {', '.join(chosen)}.") if chosen else None,
+        _table(caption, found),
+        *told("Runs by decided labels", command, _by_decided, source, names, shared),
+        tag(
+            "p",
+            "Paired: Newcombe's interval of the difference, McNemar's exact test, p-values "
+            "adjusted by Holm's method.",
+            class_="faint",
+        ),
+        anchor=ANCHOR,
+    )
+
+
+def _by_decided(source: Source, names: list[str], tables: list[pd.DataFrame]) -> list[Html]:
+    """The same images by decided labels, where something is decided on any of them."""
+    samples = tables[0].reset_index()
+    found = None if source.decisions is None else judged(samples, source.decisions)
+    if found is None:
+        return []
+    predicted = np.stack([each["predicted"].cat.codes.to_numpy() for each in tables])
+    hits = (predicted == found.labels)[:, found.keep]
+    left_out = int((~found.keep).sum())
+    n = number.plural(hits.shape[1], "test image")
+    return [
+        _table(f"Apart from these, every two runs on {n} by decided labels", pairs(names, hits)),
+        tag("p", coverage(len(samples), found.decided, found.changed, left_out), class_="faint"),
+    ]
+
+
+def _table(caption: str, found: list[Pair]) -> Html:
     columns = [
         "runs",
         "accuracy, first minus second (95 %)",
@@ -37,20 +74,7 @@ def tell(source: Source) -> Html | None:
         "McNemar, exact",
         f"adjusted for {number.plural(len(found), 'pair')}",
     ]
-    chosen = [each.run.name for each in answered if each.run.selected_on == "test"]
-    return section(
-        TITLE,
-        tag("p", _sentence(found)),
-        tag("p", f"Chosen on these images: {', '.join(chosen)}.") if chosen else None,
-        table(caption, columns, [_row(pair) for pair in found]),
-        tag(
-            "p",
-            "Paired: Newcombe's interval of the difference, McNemar's exact test, p-values "
-            "adjusted by Holm's method.",
-            class_="faint",
-        ),
-        anchor=ANCHOR,
-    )
+    return table(caption, columns, [_row(pair) for pair in found])
 
 
 def _sentence(found: list[Pair]) -> str:

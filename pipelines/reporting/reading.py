@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cache import Run, StageState, Workspace
-from cache.belonging import check_inputs
+from cache.belonging import check_decisions, check_inputs
 from cache.errors import CacheError, MissingArtefactError
 from cache.part import Part
 from pipelines.methods.metrics import confusion_matrix
@@ -68,6 +68,19 @@ class Source:
     def states(self) -> list[StageState]:
         """Where each stage stands."""
         return self.workspace.states()
+
+    @cached_property
+    def decisions(self) -> pd.DataFrame | None:
+        """What reviewers decided on labels; None where they are taken as they are given.
+
+        Raises:
+            MissingArtefactError: It has not been gathered yet.
+            CorruptArtefactError: It was gathered for other samples than those there now.
+        """
+        if self.workspace.labels == "given":
+            return None
+        check_decisions(self.workspace)
+        return self.workspace.decisions()
 
     @cached_property
     def answered(self) -> dict[str, Answered]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cache import SPLITS, Run
-from pipelines.methods import metrics, number
+from pipelines.methods import decided_labels, metrics, number
 from pipelines.methods.colours import run_colours
 from pipelines.methods.intervals import Rate
 from pipelines.reporting import charts
@@ -45,7 +45,7 @@ def tell(source: Source, room: int) -> Html:
         if answered is None:
             parts += told("The predictions", command, _refused, run)
         else:
-            parts += _answers(answered, room)
+            parts += _answers(source, answered, room)
     return section(TITLE, *parts, anchor=ANCHOR)
 
 
@@ -62,8 +62,8 @@ def _overview(source: Source) -> Html:
     ]
     drawn = charts.rates(figures, "Accuracy of each run on val and test with 95 % intervals")
     said = (
-        "Accuracy with 95 % Wilson intervals, in inference mode with the best weights. Choose "
-        "between runs by val; test only reports."
+        "Accuracy with 95 % Wilson intervals, by given labels, in inference mode with the best "
+        "weights. Choose between runs by val; test only reports."
     )
     return tag("figure", drawn, tag("figcaption", said)) if drawn else Html("")
 
@@ -105,10 +105,14 @@ def _training(run: Run, colour: str) -> list[Html]:
     ]
 
 
-def _answers(answered: Answered, room: int) -> list[Html]:
-    dataset = answered.run.workspace.dataset
+def _answers(source: Source, answered: Answered, room: int) -> list[Html]:
+    dataset, command = source.workspace.dataset, source.workspace.command
     classes, matrix = dataset.classes, answered.matrix("test")
-    parts = [_figures(answered), *_of_positive(answered, dataset.positive)]
+    parts = [
+        _figures(answered),
+        *told("Accuracy by decided labels", command, _by_decided, source, answered),
+        *_of_positive(answered, dataset.positive),
+    ]
     if not matrix.sum():
         return [*parts, tag("p", "There are no test images.")]
     label = f"Confusion matrix of {answered.run.name} on {matrix.sum():,} test images"
@@ -141,7 +145,27 @@ def _figures(answered: Answered) -> Html:
                 ]
             )
     columns = ["split", "n", "accuracy (95 %)", "macro F1 (95 %)", "loss, nats"]
-    return table("Figures by split; Wilson intervals, macro F1 by bootstrap", columns, rows)
+    caption = "Figures by split, by given labels; Wilson intervals, macro F1 by bootstrap"
+    return table(caption, columns, rows)
+
+
+def _by_decided(source: Source, answered: Answered) -> list[Html]:
+    """Accuracy by decided labels on test, and on train and val where the run learnt those."""
+    if source.decisions is None:
+        return []
+    learnt = answered.run.learnt == "decided"
+    rows = []
+    for split in SPLITS if learnt else ("test",):
+        found = decided_labels.accuracy(answered.of(split), source.decisions)
+        if found is not None:
+            counts = (found.decided, found.changed, found.left_out)
+            figure = number.short_rate(found.accuracy)
+            rows.append([split, number.count(found.accuracy.n), figure, *map(number.count, counts)])
+    if not rows:
+        return []
+    columns = ["split", "n", "accuracy (95 %)", "decided on", "another label", "left out"]
+    what = "Apart from these, by decided labels"
+    return [table(f"{what}, which the run learnt" if learnt else what, columns, rows)]
 
 
 def _of_positive(answered: Answered, positive: str | None) -> Iterator[Html]:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -16,6 +17,8 @@ from cache.artefact import Manifest, staging, write_json
 from cache.store import DOCUMENT
 from cache.tables import write_table
 from dashboard import curves, data, decided
+from pipelines.methods import number
+from pipelines.methods.comparison import mcnemar
 
 Open = Callable[..., AppTest]
 
@@ -84,6 +87,31 @@ def test_a_run_is_judged_on_train_and_val_by_the_labels_that_it_learnt(
     assert "plain. By decided labels: accuracy" in told and "wide. By decided labels" in told
 
 
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_runs_are_compared_by_decided_labels_apart(
+    shapes: Workspace, open_page: Open, split: str
+) -> None:
+    at = open_page("compare", workspace="shapes", split=split)
+    assert not at.exception
+    by_decided = at.table[2].value
+    assert by_decided.index.tolist() == ["accuracy by decided labels, n = 29"]
+    tables = [shapes.run(name).predictions() for name in ("plain", "wide")]
+    right = []
+    for table in (each[each["split"] == split] for each in tables):
+        # By hand: the first image is judged by the other label, the second is left out.
+        other = next(
+            each for each in ("circle", "cross", "square") if each != table["label"].iloc[0]
+        )
+        right.append([table["predicted"].iloc[0] == other, *table["correct"].iloc[2:]])
+    for name, hits in zip(("plain", "wide"), right, strict=True):
+        assert by_decided[name].iloc[0].startswith(number.percent(sum(hits) / 29))
+    found = mcnemar(*np.array(right))
+    told = " ".join(each.value for each in at.caption)
+    assert f"McNemar {number.p_value(found.p_value)}. Decided on 2 of 30 images: 1 judged" in told
+    assert "the same for all runs, by given labels" in told
+    assert "Choose between runs by val by decided labels, which wide learnt" in told
+
+
 def test_decisions_on_other_samples_are_refused(shapes: Workspace, open_page: Open) -> None:
     path = shapes.artefact("decisions").path("manifest.json")
     document = json.loads(path.read_text()) | {"inputs": {"samples": "another"}}
@@ -103,6 +131,6 @@ def test_where_labels_are_taken_as_given_nothing_is_said(
 ) -> None:
     assert decided.accuracy(workspaces["shapes"].run("plain"), "test") is None
     assert "decided" not in open_page().dataframe[0].value
-    for page in ("errors", "training"):
+    for page in ("errors", "training", "compare"):
         at = open_page(page, workspace="shapes")
         assert not any("decided" in each.value for each in at.caption)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +19,11 @@ from cache.reviews import Reviews, Verdict, open_reviews
 from cache.store import artefact_key
 from pipelines import labels
 from pipelines.errors import LabelsError
-from pipelines.methods import siamese, training
+from pipelines.methods import number, siamese, training
+from pipelines.methods.decided_labels import accuracy
 from pipelines.plan import Step
 from pipelines.recipe import Recipe
+from pipelines.reporting.report import document as reported
 from pipelines.runner import run_recipe
 from pipelines.status import describe
 from tests.reports import Silent
@@ -371,6 +374,29 @@ class TestTraining:
         assert entry["by_decided_labels"] is None
 
 
+def test_the_report_tells_figures_by_decided_labels_apart(trained: Trained) -> None:
+    workspace = open_workspace("stamps", trained.root)
+    told = reported(workspace)
+    cells = re.sub(r"<[^>]+>", "|", told)
+    samples, decisions = workspace.samples(), workspace.decisions()
+    given = "Figures by split, by given labels"
+    apart = "Apart from these, by decided labels"
+    assert told.count(f"<caption>{given}") == told.count(f"<caption>{apart}") == 2
+    assert told.count(f"<caption>{apart}, which the run learnt</caption>") == 1
+    for name, splits in (("plain", ["test"]), ("again", ["train", "val", "test"])):
+        answers = workspace.run(name).predictions()
+        for split in splits:
+            found = accuracy(answers[answers["split"] == split], decisions)
+            assert found is not None
+            figure = number.short_rate(found.accuracy)
+            n = (samples["split"] == split).sum() - found.left_out
+            counts = f"{found.decided}||{found.changed}||{found.left_out}"
+            assert f"|{split}||{n}||{figure}||{counts}|" in cells
+    assert "Every two runs on 16 test images, by given labels" in told
+    assert "Apart from these, every two runs on 15 test images by decided labels" in told
+    assert "Decided on 2 of 16 images: 1 judged by another label" in told
+
+
 def test_decisions_on_other_samples_give_no_figures(trained: Trained, tmp_path: Path) -> None:
     root = tmp_path / "cache"
     shutil.copytree(trained.root, root)
@@ -380,6 +406,8 @@ def test_decisions_on_other_samples_give_no_figures(trained: Trained, tmp_path: 
     for each in describe(workspace)["runs"]:
         assert each["by_decided_labels"] is None
         assert each["metrics"]["test"]["accuracy"]["n"] == 16
+    told = reported(workspace)
+    assert "was made from another" in told and "Apart from these" not in told
 
 
 def test_a_verdict_makes_stale_what_hangs_on_it_and_nothing_else(
