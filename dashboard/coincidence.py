@@ -13,6 +13,7 @@ from cache.store import load_array
 from dashboard import data, embedding_data
 from pipelines.methods import coincidence
 from pipelines.methods.coincidence import Compared, Curve
+from pipelines.methods.splits import units_of
 
 MOST_QUERIES: Final = 5_000
 """Most queries that a curve is drawn of; a random part of more, and said so."""
@@ -37,13 +38,21 @@ class Answers:
         queries: int64 (q,) positions of the queries.
         labels: int (q,) their labels, as codes.
         shares: float32 (q, k), share of the first 1 … k neighbours with the query's label.
+        units: int (q,), equal for queries of one group (a patient), which are resampled together.
         total: How many queries there are, of which these may be a random part.
     """
 
     queries: np.ndarray
     labels: np.ndarray
     shares: np.ndarray
+    units: np.ndarray
     total: int
+
+    @property
+    def groups(self) -> int | None:
+        """How many groups the queries are of, each drawn as a whole; None where all are alone."""
+        several = len(np.unique(self.units))
+        return several if several < len(self.units) else None
 
 
 def pairs_of(embedding: Embedding) -> list[str]:
@@ -76,11 +85,17 @@ def class_curves(embedding: Embedding, pair: str) -> list[Curve]:
     return _class_curves(*_key(embedding), pair, embedding)
 
 
-def compared(first: Embedding, second: Embedding, pair: str, k: int) -> Compared:
-    """Two embeddings on the same queries: difference of class coincidence@k, and p-value."""
-    ours, theirs = answers(first, pair), answers(second, pair)
-    place = min(k, ours.shares.shape[1], theirs.shares.shape[1]) - 1
-    return coincidence.paired(ours.shares[:, place], theirs.shares[:, place])
+def compared(first: Embedding, second: Embedding, pair: str, k: int, macro: bool) -> Compared:
+    """Two embeddings on the same queries: difference of class coincidence@k, and p-value.
+
+    Args:
+        first: Whose class coincidence the other's is taken from.
+        second: The other.
+        pair: Key of ``PAIRS``.
+        k: How many neighbours; both have as many.
+        macro: Average over classes and not over queries, as the curves that it stands beside.
+    """
+    return _compared(*_key(first), *_key(second), pair, k, macro, first, second)
 
 
 def _key(embedding: Embedding) -> tuple[str, str, str]:
@@ -97,7 +112,8 @@ def _key(embedding: Embedding) -> tuple[str, str, str]:
 def _answers(
     folder: str, fingerprint: str, judged: str, pair: str, variant: str, _embedding: Embedding
 ) -> Answers:
-    codes = data.samples(_embedding.run.workspace)["label"].cat.codes.to_numpy()
+    samples = data.samples(_embedding.run.workspace)
+    codes = samples["label"].cat.codes.to_numpy()
     asked, _, gallery = pair.partition("_")
     there = (
         _embedding.neighbours()
@@ -113,7 +129,8 @@ def _answers(
         part = np.sort(np.random.default_rng(0).permutation(part)[:MOST_QUERIES])
     queries = there.queries[part].astype(np.int64)
     shares = coincidence.shares(codes[queries], np.asarray(positions[part]), codes)
-    return Answers(queries, codes[queries], shares, len(positions))
+    units = units_of((samples["group"].to_numpy(dtype=object),), queries)
+    return Answers(queries, codes[queries], shares, units, len(positions))
 
 
 @st.cache_resource(max_entries=64, show_spinner="Resampling …")
@@ -127,7 +144,30 @@ def _curve(
     _embedding: Embedding,
 ) -> Curve:
     found = answers(_embedding, pair, variant)
-    return coincidence.curve(found.shares, found.labels, macro)
+    return coincidence.curve(found.shares, found.labels, macro, units=found.units)
+
+
+@st.cache_resource(max_entries=64, show_spinner="Resampling …")
+def _compared(
+    folder: str,
+    fingerprint: str,
+    judged: str,
+    other_folder: str,
+    other_fingerprint: str,
+    other_judged: str,
+    pair: str,
+    k: int,
+    macro: bool,
+    _first: Embedding,
+    _second: Embedding,
+) -> Compared:
+    ours, theirs = answers(_first, pair), answers(_second, pair)
+    return coincidence.paired(
+        ours.shares[:, k - 1],
+        theirs.shares[:, k - 1],
+        classes=ours.labels if macro else None,
+        units=ours.units,
+    )
 
 
 @st.cache_resource(max_entries=16, show_spinner="Resampling …")
@@ -136,4 +176,4 @@ def _class_curves(
 ) -> list[Curve]:
     found = answers(_embedding, pair)
     classes = len(_embedding.run.workspace.dataset.classes)
-    return coincidence.by_class(found.shares, found.labels, classes)
+    return coincidence.by_class(found.shares, found.labels, classes, units=found.units)

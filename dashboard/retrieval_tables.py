@@ -77,7 +77,7 @@ def separation_text(document: Mapping[str, Any]) -> str:
 def against_table(
     embedding: Embedding, others: Sequence[Embedding], pair: str, k: int, macro: bool
 ) -> pd.DataFrame:
-    """Every embedding at k, and the selected one less it on the same queries."""
+    """Every embedding at k, and the selected one less it on the same queries, averaged alike."""
     rows = []
     for each in others:
         rate = rate_at(coincidence.curve(each, pair, EXACT, macro), k)
@@ -89,7 +89,7 @@ def against_table(
             "p": None,
         }
         if each.name != embedding.name:
-            test = coincidence.compared(embedding, each, pair, k)
+            test = coincidence.compared(embedding, each, pair, k, macro)
             row["Difference"] = number.points(test.difference)
             row["p"] = number.p_value(test.p_value)
         rows.append((rate.value, row))

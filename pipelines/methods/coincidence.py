@@ -15,17 +15,17 @@ import pandas as pd
 from pipelines.methods.intervals import CONFIDENCE, Difference
 from pipelines.methods.near_duplicates import chains
 from pipelines.methods.neighbours import Metric, exact
+from pipelines.methods.resampling import means_of_classes
 
 RESAMPLES = 1000
 
 _AT_ONCE = 200
-_MANY = 3000
 _PARTS = 8
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Class coincidence at 1 … m neighbours, each with a bootstrap interval over queries.
+    """Class coincidence at 1 … m neighbours, each with a bootstrap interval.
 
     Attributes:
         k: int (m,), numbers of neighbours.
@@ -62,7 +62,8 @@ class Compared:
     """Two embeddings asked the same queries.
 
     Attributes:
-        difference: Mean of the first's shares less the second's, with a bootstrap interval.
+        difference: Mean of the first's shares less the second's, over queries or over classes,
+            with a bootstrap interval.
         p_value: Two-sided sign-flip permutation test of no difference.
         n: Queries that both answered.
     """
@@ -99,60 +100,47 @@ def curve(
     macro: bool = False,
     seed: int = 0,
     *,
+    units: np.ndarray | None = None,
     at: Sequence[int] | None = None,
     resamples: int = RESAMPLES,
 ) -> Curve:
     """Class coincidence over k with its bootstrap interval.
 
-    The bootstrap resamples queries; for the macro average within each class, as the classes are
-    fixed and their sizes are not what is estimated.
+    The bootstrap resamples queries, and those of one unit (a patient) together: they are not
+    independent. For the macro average it resamples within each class, as the classes are fixed
+    and their sizes are not what is estimated.
 
     Args:
         shares: float (q, k), see :func:`shares`.
         query_labels: (q,), codes or names.
         macro: Average over classes and not over queries.
         seed: Same seed, same interval.
+        units: int (q,), queries with the same number are drawn together, see
+            :func:`pipelines.methods.splits.units_of`; each for itself if absent.
         at: Numbers of neighbours to tell it at, up to k; all of them if absent.
         resamples: How many times to resample.
     """
     told = np.arange(1, shares.shape[1] + 1) if at is None else np.asarray(at, int)
     shares = shares[:, told - 1]
-    ranks = len(told)
-    known = ~np.isnan(shares)
-    values = np.where(known, shares, 0.0).astype(np.float64)
-    groups = pd.factorize(query_labels)[0] if macro else np.zeros(len(shares), int)
-    drawn = np.zeros((resamples, ranks))
-    total, there = np.zeros(ranks), np.zeros((resamples, ranks))
-    classes = np.zeros(ranks)
-    rng = np.random.default_rng(seed)
-    for group in range(groups.max(initial=-1) + 1):
-        rows = np.flatnonzero(groups == group)
-        some, mask = values[rows], known[rows].astype(np.float64)
-        sums, counts = some.sum(axis=0), mask.sum(axis=0)
-        total += np.divide(sums, counts, out=np.zeros(ranks), where=counts > 0)
-        classes += counts > 0
-        if len(rows) > _MANY and mask.all():
-            drawn += _drawn_in_heaps((seed, group), told, some, resamples)
-            there += 1
-            continue
-        for start in range(0, resamples, _AT_ONCE):
-            part = slice(start, min(start + _AT_ONCE, resamples))
-            weights = _weights(rng, part.stop - start, len(rows))
-            counts = weights @ mask
-            means = np.divide(weights @ some, counts, out=np.zeros(counts.shape), where=counts > 0)
-            drawn[part] += means
-            there[part] += counts > 0
-    unknown = np.full(ranks, np.nan)
-    value = np.divide(total, classes, out=unknown.copy(), where=classes > 0)
-    means = np.divide(drawn, there, out=np.zeros(drawn.shape), where=there > 0)
+    classes = pd.factorize(query_labels)[0] if macro else np.zeros(len(shares), int)
+    value, means = means_of_classes(
+        shares, classes, units, resamples=resamples, streams=told, seed=seed
+    )
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(means, [tail, 1 - tail], axis=0)
-    low, high = (np.where(classes > 0, end, np.nan) for end in (low, high))
-    return Curve(told, value, low, high, known.sum(axis=0))
+    ends = np.full((2, len(told)), np.nan)
+    there = ~np.isnan(value)
+    if there.any():
+        ends[:, there] = np.nanquantile(means[:, there], [tail, 1 - tail], axis=0)
+    return Curve(told, value, ends[0], ends[1], (~np.isnan(shares)).sum(axis=0))
 
 
 def by_class(
-    shares: np.ndarray, query_labels: np.ndarray, n_classes: int, seed: int = 0
+    shares: np.ndarray,
+    query_labels: np.ndarray,
+    n_classes: int,
+    seed: int = 0,
+    *,
+    units: np.ndarray | None = None,
 ) -> list[Curve]:
     """One curve a class, of its own queries.
 
@@ -161,9 +149,12 @@ def by_class(
         query_labels: int (q,), codes 0 … n_classes - 1.
         n_classes: How many classes there are; one without queries gets a curve of nan.
         seed: Same seed, same intervals.
+        units: int (q,), see :func:`curve`.
     """
     return [
-        curve(shares[own], query_labels[own], seed=seed)
+        curve(
+            shares[own], query_labels[own], seed=seed, units=None if units is None else units[own]
+        )
         for own in (query_labels == code for code in range(n_classes))
     ]
 
@@ -193,16 +184,27 @@ def chance(
     return Chance(overall, float(level[asked > 0].mean()), classes)
 
 
-def paired(first: np.ndarray, second: np.ndarray, seed: int = 0) -> Compared:
+def paired(
+    first: np.ndarray,
+    second: np.ndarray,
+    *,
+    classes: np.ndarray | None = None,
+    units: np.ndarray | None = None,
+    seed: int = 0,
+) -> Compared:
     """Compare two embeddings by their shares at one k on the same queries.
 
-    The test flips the sign of each query's difference at random (E. J. G. Pitman, "Significance
-    tests which may be applied to samples from any populations", 1937): without a difference
-    between the embeddings each sign is as likely as the other.
+    Difference, interval and test are of the same mean: over queries, or over classes of the mean
+    of each. The test flips the sign of each unit's differences at random (E. J. G. Pitman,
+    "Significance tests which may be applied to samples from any populations", 1937): without a
+    difference between the embeddings each sign is as likely as the other.
 
     Args:
         first: float (q,), the first's shares at one k; nan is left out.
         second: float (q,), the second's, of the same queries.
+        classes: (q,), labels as codes or names, to average over classes (macro); over queries if
+            absent.
+        units: int (q,), queries that are drawn, and flipped, together; see :func:`curve`.
         seed: Of the bootstrap and of the flips.
 
     Raises:
@@ -213,25 +215,35 @@ def paired(first: np.ndarray, second: np.ndarray, seed: int = 0) -> Compared:
             "The two arrays of paired must be of the same queries. Received: "
             f"{first.shape} and {second.shape}. Use one split and one k for both."
         )
-    gaps = first.astype(np.float64) - second
-    gaps = gaps[~np.isnan(gaps)]
+    # Shares come in single precision: without rounding equal differences would differ.
+    gaps = (first.astype(np.float64) - second).round(6)
+    known = np.flatnonzero(~np.isnan(gaps))
+    gaps = gaps[known]
     if not len(gaps):
         unknown = float("nan")
         return Compared(Difference(unknown, unknown, unknown), 1.0, 0)
-    rng = np.random.default_rng(seed)
-    # Shares at one k have few values: whole heaps of equal differences are drawn, and flipped.
-    values, counts = np.unique(gaps.round(6), return_counts=True)
-    means = rng.multinomial(len(gaps), counts / len(gaps), RESAMPLES) @ values / len(gaps)
-    sizes, counts = np.unique(np.abs(gaps[gaps != 0]).round(6), return_counts=True)
+    labels = np.zeros(len(gaps), int) if classes is None else pd.factorize(classes[known])[0]
+    drawn = np.arange(len(gaps)) if units is None else units[known]
+    mean = curve(gaps[:, None], labels, macro=True, seed=seed, units=drawn)
+    difference = Difference(float(mean.value[0]), float(mean.low[0]), float(mean.high[0]))
+    sizes = np.bincount(labels)
+    weights = len(gaps) / (len(sizes) * sizes[labels])
+    sums = np.bincount(pd.factorize(drawn)[0], weights=weights * gaps)
+    return Compared(difference, _sign_flips(sums, seed), len(gaps))
+
+
+def _sign_flips(sums: np.ndarray, seed: int) -> float:
+    """p-value of a sum of terms (n,), each of which might as well have the other sign."""
+    rounded = sums.round(9)
+    # Many terms are of one size: whole heaps of them are flipped at once.
+    sizes, counts = np.unique(np.abs(rounded[rounded != 0]), return_counts=True)
     # Equal sums may differ in their last digits by the order of their terms.
-    bar, flips, extreme = abs(gaps.round(6).sum()) * (1 - 1e-9) - 1e-9, 10 * RESAMPLES, 0
+    bar, flips, extreme = abs(rounded.sum()) * (1 - 1e-9) - 1e-9, 10 * RESAMPLES, 0
+    rng = np.random.default_rng(seed)
     for _ in range(0, flips, _AT_ONCE):
         signs = 2 * rng.binomial(counts, 0.5, (_AT_ONCE, len(counts))) - counts
         extreme += int(np.count_nonzero(np.abs(signs @ sizes) >= bar))
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    difference = Difference(float(gaps.mean()), float(low), float(high))
-    return Compared(difference, (extreme + 1) / (flips + 1), len(gaps))
+    return (extreme + 1) / (flips + 1)
 
 
 def without(
@@ -319,29 +331,3 @@ class _Related:
             sizes = np.bincount(codes[codes >= 0], minlength=1)
             most += np.where(own >= 0, sizes[own], 0)
         return most
-
-
-def _drawn_in_heaps(
-    seed: tuple[int, int], ks: np.ndarray, values: np.ndarray, resamples: int
-) -> np.ndarray:
-    """Column means of bootstrap resamples, (resamples, m), each column drawn for itself.
-
-    The column of a k is drawn alike whatever others stand beside it. At k neighbours there are no
-    more than k + 1 different shares: how many of each a resample holds is drawn at once, in a time
-    that does not grow with the queries.
-    """
-    means = np.empty((resamples, values.shape[1]))
-    for column, k in enumerate(ks):
-        rng = np.random.default_rng((*seed, k))
-        heaps, counts = np.unique(values[:, column], return_counts=True)
-        drawn = rng.multinomial(len(values), counts / len(values), resamples)
-        means[:, column] = drawn @ heaps / len(values)
-    return means
-
-
-def _weights(rng: np.random.Generator, resamples: int, count: int) -> np.ndarray:
-    """How often each of ``count`` is drawn in each bootstrap resample, float64."""
-    drawn = rng.integers(0, count, (resamples, count))
-    drawn += np.arange(resamples)[:, None] * count
-    weights: np.ndarray = np.bincount(drawn.ravel(), minlength=resamples * count).astype(np.float64)
-    return weights.reshape(resamples, count)

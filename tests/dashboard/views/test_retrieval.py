@@ -75,7 +75,7 @@ def test_every_class_has_its_own_figure(embedding: Embedding, open_page: Open) -
 
 
 def test_embeddings_are_compared_on_the_same_queries(embedding: Embedding, open_page: Open) -> None:
-    at = open_page("retrieval", workspace="shapes", quality="Embeddings")
+    at = open_page("retrieval", workspace="shapes", quality="Embeddings", average="over queries")
     table = at.dataframe[0].value.set_index("Embedding")
     assert table.index.tolist() == ["penultimate", "autoencoder", "pixels"]
     assert table.loc["pixels", "Queries"] == 30
@@ -84,6 +84,19 @@ def test_embeddings_are_compared_on_the_same_queries(embedding: Embedding, open_
     gap = ours[:, :10].mean() - theirs[:, :10].mean()
     assert table.loc["pixels", "Difference"].startswith(f"{100 * gap:+.1f} points")
     assert table.loc["pixels", "p"].startswith("p ")
+
+
+@pytest.mark.parametrize("average", ["over classes", "over queries"])
+def test_the_difference_is_that_of_the_figures_beside_it(
+    workspaces: dict[str, Workspace], open_page: Open, average: str
+) -> None:
+    at = open_page("retrieval", workspace="shapes", quality="Embeddings", pair="all in all",
+                   average=average)  # fmt: skip
+    table = at.dataframe[0].value.set_index("Embedding")
+    shown = table["Class coincidence@10"].str.extract(r"^([\d.]+)")[0].astype(float)
+    told = table["Difference"].dropna().str.replace("\N{MINUS SIGN}", "-").str.split(" ").str[0]
+    for name, gap in told.astype(float).items():
+        assert gap == pytest.approx(shown["penultimate"] - shown[name], abs=0.11)
 
 
 def test_the_worst_queries_lead_to_their_neighbours(

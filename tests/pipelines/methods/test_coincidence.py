@@ -160,6 +160,102 @@ def test_paired_leaves_unknown_queries_out_and_refuses_other_queries() -> None:
         coincidence.paired(np.zeros(3), np.zeros(4))
 
 
+def unbalanced() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Shares of two embeddings: the first is better on the many of class 0, worse on the few."""
+    labels = np.repeat([0, 1], [390, 110])
+    rng = np.random.default_rng(0)
+    second = rng.binomial(10, 0.5, 500) / 10
+    first = second + rng.integers(-2, 3, 500) / 10 + np.where(labels == 0, 0.05, -0.1)
+    return first.astype(np.float32), second.astype(np.float32), labels
+
+
+def test_the_paired_difference_is_that_of_the_averages_it_stands_beside() -> None:
+    first, second, labels = unbalanced()
+    over_queries = coincidence.paired(first, second)
+    over_classes = coincidence.paired(first, second, classes=labels)
+    # Of the same queries: who wins depends on how they are averaged.
+    assert over_queries.difference.value > 0 > over_classes.difference.value
+    for found, macro in ((over_queries, False), (over_classes, True)):
+        one, other = (
+            coincidence.curve(shares[:, None], labels, macro) for shares in (first, second)
+        )
+        assert found.difference.value == pytest.approx(one.value[0] - other.value[0], abs=1e-6)
+        assert found.n == 500
+    halves = [
+        np.std((first - second)[labels == code]) ** 2 / 4 / n for code, n in ((0, 390), (1, 110))
+    ]
+    width = over_classes.difference.high - over_classes.difference.low
+    assert width == pytest.approx(2 * 1.96 * np.sqrt(sum(halves)), rel=0.1)
+
+
+def test_the_flips_of_the_macro_average_weigh_each_class_alike() -> None:
+    gaps = np.array([3.0, 1.0, -1.0, 2.0, 2.0, -4.0])
+    labels = np.array([0, 0, 0, 0, 1, 1])
+    signs = np.array(np.meshgrid(*[[-1, 1]] * 6)).reshape(6, -1).T
+    weights = np.where(labels == 0, 1 / 8, 1 / 4)
+    expected = (np.abs(signs @ (weights * gaps)) >= abs(weights @ gaps) - 1e-12).mean()
+    found = coincidence.paired(gaps, np.zeros(6), classes=labels)
+    assert found.difference.value == pytest.approx(weights @ gaps)
+    assert found.p_value == pytest.approx(expected, abs=0.015)
+
+
+def test_queries_of_a_patient_are_drawn_together() -> None:
+    rng = np.random.default_rng(0)
+    patients = np.repeat(np.arange(60), 10)
+    labels = np.repeat([0, 1], 300)
+    of_a_patient = rng.uniform(size=60)
+    shares = of_a_patient[patients][:, None]
+    for macro in (False, True):
+        alone = coincidence.curve(shares, labels, macro)
+        together = coincidence.curve(shares, labels, macro, units=patients)
+        assert together.value[0] == pytest.approx(alone.value[0])
+        assert together.n[0] == alone.n[0] == 600
+        # Ten alike say as much as one: as if there were sixty queries.
+        of_patients = coincidence.curve(of_a_patient[:, None], labels[::10], macro)
+        width = together.high[0] - together.low[0]
+        assert width == pytest.approx(of_patients.high[0] - of_patients.low[0], rel=0.15)
+        assert width > 2.5 * (alone.high[0] - alone.low[0])
+    for code, own in enumerate(coincidence.by_class(shares, labels, 2, units=patients)):
+        of_class = coincidence.curve(of_a_patient[30 * code : 30 * code + 30, None], labels[:30])
+        assert own.high[0] - own.low[0] == pytest.approx(
+            of_class.high[0] - of_class.low[0], rel=0.15
+        )
+
+
+def test_units_of_one_query_each_change_nothing() -> None:
+    rng = np.random.default_rng(0)
+    shares = rng.uniform(size=(90, 3))
+    labels = rng.integers(0, 3, 90)
+    plain = coincidence.curve(shares, labels, macro=True)
+    own = coincidence.curve(shares, labels, macro=True, units=np.arange(90))
+    np.testing.assert_array_equal(plain.low, own.low)
+    np.testing.assert_array_equal(plain.high, own.high)
+
+
+def test_classes_that_share_a_patient_are_drawn_together() -> None:
+    rng = np.random.default_rng(0)
+    patients = np.repeat(np.arange(50), 2)
+    labels = np.tile([0, 1], 50)
+    of_a_patient = rng.uniform(size=50)
+    # What is lost with one class is won with the other: the mean of both never varies.
+    shares = np.where(labels == 0, of_a_patient[patients], 1 - of_a_patient[patients])[:, None]
+    found = coincidence.curve(shares, labels, macro=True, units=patients)
+    assert found.low[0] == pytest.approx(0.5) and found.high[0] == pytest.approx(0.5)
+
+
+def test_the_signs_of_a_patient_are_flipped_together() -> None:
+    rng = np.random.default_rng(2)
+    patients = np.repeat(np.arange(8), 20)
+    gaps = rng.normal(0.3, 1, 8).round(1)
+    first = gaps[patients]
+    signs = np.array(np.meshgrid(*[[-1, 1]] * 8)).reshape(8, -1).T
+    expected = (np.abs(signs @ gaps) >= abs(gaps.sum()) - 1e-9).mean()
+    found = coincidence.paired(first, np.zeros(160), units=patients)
+    assert found.p_value == pytest.approx(expected, abs=0.015)
+    assert found.p_value > 5 * coincidence.paired(first, np.zeros(160)).p_value
+    assert found.n == 160
+
+
 def brute_force_without(
     vectors: np.ndarray, queries: np.ndarray, gallery: np.ndarray, k: int, barred: list[set[int]]
 ) -> np.ndarray:
