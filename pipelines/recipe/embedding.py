@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from pipelines.recipe.part import Part
 
@@ -73,6 +73,19 @@ class EmbeddingBase(Part):
     index: IndexRecipe = Field(default_factory=IndexRecipe)
     projection: ProjectionRecipe = Field(default_factory=ProjectionRecipe)
     clusters: ClusterRecipe = Field(default_factory=ClusterRecipe)
+
+    @model_validator(mode="after")
+    def _neighbours_are_enough_for_the_map(self) -> EmbeddingBase:
+        # UMAP counts the image itself among its neighbours; the embedding does not.
+        needed = self.projection.neighbours - 1
+        if needed > self.neighbours:
+            raise ValueError(
+                f"projection.neighbours must be at most {self.neighbours + 1}, one more than the "
+                "neighbours that the embedding keeps. Received: projection.neighbours: "
+                f"{self.projection.neighbours}, neighbours: {self.neighbours}. Lower the first, or "
+                f"set neighbours to {needed} or more"
+            )
+        return self
 
     def of_the_vectors(self) -> dict[str, Any]:
         """What makes the vectors, as plain data, without what is computed from them later."""

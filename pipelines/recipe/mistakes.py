@@ -88,7 +88,7 @@ def _place(location: tuple[int | str, ...]) -> list[str]:
     parts = [str(part) for part in location if "[" not in str(part)]
     if parts[:1] == ["dataset"] and len(parts) > 2:
         del parts[1]
-    if parts[2:3] == ["embeddings"] and len(parts) > 5:
+    if parts[2:3] == ["embeddings"] and len(parts) > 4:
         del parts[4]
     return parts
 

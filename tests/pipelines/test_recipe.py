@@ -302,6 +302,25 @@ class TestEmbeddings:
         (line,) = mistakes(minimal, "runs.a.embeddings.pixels.dim=1")
         assert line.startswith("runs.a.embeddings.pixels.dim: must be greater than or equal to 2")
 
+    @pytest.mark.parametrize(
+        ("settings", "most", "received", "enough"),
+        [
+            ("{neighbours: 10}", 11, (15, 10), 14),
+            ("{projection: {neighbours: 100}}", 51, (100, 50), 99),
+        ],
+    )
+    def test_a_map_needs_as_many_neighbours_as_it_draws_to(
+        self, minimal: Path, settings: str, most: int, received: tuple[int, int], enough: int
+    ) -> None:
+        assert mistakes(minimal, f"runs.a.embeddings.pixels={settings}") == [
+            f"runs.a.embeddings.pixels: projection.neighbours must be at most {most}, one more "
+            "than the neighbours that the embedding keeps. Received: projection.neighbours: "
+            f"{received[0]}, neighbours: {received[1]}. Lower the first, or set neighbours to "
+            f"{enough} or more"
+        ]
+        just = "runs.a.embeddings.pixels={neighbours: 14}"
+        assert load_recipe(str(minimal), (just,)).runs["a"].embeddings["pixels"].neighbours == 14
+
 
 class TestIssues:
     EMBEDDINGS = "runs.a.embeddings={penultimate: , siamese: , pixels: {neighbours: 15}}"
