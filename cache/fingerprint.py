@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 SCHEMA = 1
@@ -26,6 +27,23 @@ def fingerprint(value: Any) -> str:
     """
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
+
+
+def file_signature(path: Path) -> str:
+    """Names the present content of a file by its name, size and time, without reading it.
+
+    Args:
+        path: The file.
+
+    Returns:
+        32 hexadecimal digits.
+
+    Raises:
+        OSError: There is no such file.
+    """
+    status = path.stat()
+    parts = f"{path.name}\0{status.st_size}\0{status.st_mtime_ns}"
+    return hashlib.blake2b(parts.encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
 
 def stage_fingerprint(stage: str, version: int, settings: str, inputs: Mapping[str, str]) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from cache import fingerprint
 from pipelines.errors import SourceError
 from pipelines.sources.base import Rejected
 
@@ -35,22 +34,15 @@ def natural_order(name: str) -> tuple[list[tuple[int, int | str]], str]:
 
 
 def file_signature(path: Path) -> str:
-    """Names the present content of a file by its name, size and time.
+    """Names the present content of a file of arrays, see :func:`cache.fingerprint.file_signature`.
 
     Raises:
         SourceError: There is no such file.
     """
     try:
-        status = path.expanduser().stat()
+        return fingerprint.file_signature(path.expanduser())
     except OSError as error:
         raise unopened(path, error) from error
-    return signature_of(path, status)
-
-
-def signature_of(path: Path, status: os.stat_result) -> str:
-    """Names the content of a file by its name, size and time."""
-    parts = f"{path.name}\0{status.st_size}\0{status.st_mtime_ns}"
-    return hashlib.blake2b(parts.encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
 
 def unopened(path: Path, error: OSError) -> SourceError:

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cache.fingerprint import file_signature
 from pipelines.errors import SourceError
 from pipelines.sources.base import Rejected
-from pipelines.sources.checks import signature_of
 
 GROUP, SOURCE, PREFIX = "group", "source", "meta_"
 
@@ -111,10 +111,9 @@ def table_signature(path: Path) -> str:
         SourceError: There is no such file.
     """
     try:
-        status = path.expanduser().stat()
+        return file_signature(path.expanduser())
     except OSError as error:
         raise _unopened(path, error) from error
-    return signature_of(path, status)
 
 
 def join(

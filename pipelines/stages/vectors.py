@@ -7,9 +7,12 @@ finished epoch after a stop, and the embedding of the samples from its last fini
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from typing import Any
 
 from cache.artefact import write_json
+from cache.fingerprint import file_signature
 from pipelines.methods import embedding
 from pipelines.recipe import Recipe
 from pipelines.stages.base import Job, Outcome, Reads, Stage, decided_labels
@@ -24,8 +27,15 @@ _PIXELS = ("samples", "inputs")
 
 
 def settings(recipe: Recipe, run: str, embedding: str) -> Any:
-    """What the recipe says about the vectors themselves, not about what comes of them."""
-    return recipe.runs[run].embeddings[embedding].of_the_vectors()
+    """What the recipe says about the vectors themselves, not about what comes of them, and what
+    names the content of a file of weights."""
+    chosen = recipe.runs[run].embeddings[embedding]
+    said = chosen.of_the_vectors()
+    if chosen.kind == "backbone" and isinstance(chosen.weights, Path):
+        # A file that is not there is told of where it is read, with what to do about it.
+        with contextlib.suppress(OSError):
+            said["weights_file"] = file_signature(chosen.weights)
+    return said
 
 
 def reads(recipe: Recipe, run: str, embedding: str) -> Reads:

@@ -11,7 +11,7 @@ import pytest
 from cache import Run, open_workspace
 from cache.embeddings import Embedding, embeddings, open_embedding
 from cache.errors import EmbeddingNotFoundError
-from pipelines.plan import Step
+from pipelines.plan import Step, plan
 from pipelines.recipe import Recipe
 from pipelines.runner import run_recipe
 from pipelines.stages import STAGES
@@ -196,3 +196,21 @@ def test_a_change_makes_anew_what_hangs_on_it_and_nothing_else(stamps: Path, roo
         *keys("penultimate", *OF_AN_EMBEDDING),
     ]
     make(recipe(stamps), root)
+
+
+def test_another_file_of_weights_makes_other_vectors(stamps: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "net.weights.h5"
+    net = {"kind": "backbone", "backbone": "VGG16", "weights": str(weights)}
+
+    def of_the_vectors() -> Any:
+        document = recipe(stamps, embeddings={"net": net})
+        (step,) = [step for step in plan(document) if step.stage.name == "vectors"]
+        return step.settings
+
+    absent = of_the_vectors()
+    weights.write_bytes(b"first")
+    first = of_the_vectors()
+    assert first == of_the_vectors() != absent
+    weights.write_bytes(b"other, later")
+    assert of_the_vectors() != first
+    assert of_the_vectors()["weights"] == str(weights)
