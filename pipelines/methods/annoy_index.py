@@ -21,6 +21,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from annoy import AnnoyIndex
 
+from pipelines.errors import StageError
 from pipelines.methods.intervals import Rate, percentiles
 from pipelines.methods.neighbours import Metric, Nearest, Progress, query_ms
 
@@ -31,6 +32,9 @@ MEASURED_AT = (10, 50)
 SEARCH_K = (100, 300, 1000, 3000, 10_000)
 QUERIES = 200
 """Members that an index is asked for when it is measured."""
+
+LEAST_FOUND = 0.9
+"""Share of the samples that an index must find by their own vectors."""
 
 _KIND: dict[Metric, Literal["euclidean", "angular"]] = {
     "euclidean": "euclidean",
@@ -213,27 +217,56 @@ def answers(
     return found
 
 
-def check(index: AnnoyIndex, n: int, seed: int = 0, sample: int = 1000) -> tuple[int, int]:
-    """Ask an index for a sample of its own members: each must be its own nearest.
+def check(
+    index: AnnoyIndex,
+    vectors: np.ndarray,
+    search_k: int,
+    metric: Metric = "euclidean",
+    seed: int = 0,
+    sample: int = 1000,
+) -> tuple[int, int]:
+    """Ask an index for a sample of the vectors it is of: each must find its own sample.
+
+    One that differs from it by no more than rounding counts too, as a copy does. A vector without
+    a direction is no member that could be asked for where only directions count.
+
+    Args:
+        index: See :func:`load`.
+        vectors: float32 (n, d), in the order of the samples.
+        search_k: Nodes that a query may look at.
+        metric: That of the index.
+        seed: Of the sample.
+        sample: How many to ask for, at most.
 
     Returns:
-        How many were asked, and how many answered; an exact copy's answer counts.
+        How many were asked for, and how many were found.
 
     Raises:
-        ValueError: The index has more or fewer than n members.
+        StageError: The index has more or fewer members than there are vectors, or fewer than
+            :data:`LEAST_FOUND` are found: it is of other vectors, or useless.
     """
+    n = len(vectors)
     if index.get_n_items() != n:
-        raise ValueError(
+        raise StageError(
             f"The index must have a member for each of the {n} samples. "
             f"Received: {index.get_n_items()}. Run the pipeline's index stage again."
         )
-    asked = np.random.default_rng(seed).permutation(n)[:sample].tolist()
-    nearest = (index.get_nns_by_vector(index.get_item_vector(item), 1, -1, True) for item in asked)
-    answers = [
-        bool(near) and (near[0] == item or index.get_distance(item, near[0]) == 0.0)
-        for item, (near, _) in zip(asked, nearest, strict=True)
-    ]
-    return len(asked), sum(answers)
+    asked = np.random.default_rng(seed).permutation(n)[:sample]
+    lengths = np.linalg.norm(vectors[asked].astype(np.float64), axis=1)
+    if metric == "cosine":
+        asked, lengths = asked[lengths > 0], lengths[lengths > 0]
+    found = 0
+    for item, length in zip(asked.tolist(), lengths.tolist(), strict=True):
+        near = index.get_nns_by_vector(vectors[item], 1, search_k)
+        if near and (near[0] == item or _as_good(vectors[near[0]], vectors[item], length, metric)):
+            found += 1
+    if found < LEAST_FOUND * len(asked):
+        raise StageError(
+            f"The index must find at least {LEAST_FOUND:.0%} of the samples by their own vectors. "
+            f"Received: {found} of {len(asked)}. Where the vectors are in order, give it more "
+            "trees or a larger search_k: index.trees and index.search_k of the embedding."
+        )
+    return len(asked), found
 
 
 def make(
@@ -263,6 +296,9 @@ def make(
     Returns:
         What ``index.json`` holds: the setting, how it was checked, its ``recall`` and ``ms`` a
         query, ``exact_ms`` a query without it, which of both to ``use``, and the ``grid``.
+
+    Raises:
+        StageError: The index does not find its own members, see :func:`check`.
     """
     grid = sorted({max(1, trees // 2), trees, 2 * trees})
     nodes = sorted({*SEARCH_K, *([] if search_k == "auto" else [search_k])})
@@ -271,7 +307,7 @@ def make(
     )
     chosen = choose(rows, trees, search_k)
     index = load(path, vectors.shape[1], metric)
-    asked, answered = check(index, len(vectors), seed)
+    asked, answered = check(index, vectors, chosen.search_k, metric, seed)
     alone = query_ms(vectors, max(MEASURED_AT), metric, seed)
     return {
         "trees": trees,
@@ -357,6 +393,14 @@ def choose(
     if good:
         return min(good, key=lambda row: row.search_k)
     return max(its, key=lambda row: (row.recall[10].value, -row.search_k))
+
+
+def _as_good(found: np.ndarray, wanted: np.ndarray, length: float, metric: Metric) -> bool:
+    """Whether a vector can, in single precision, not be told from the wanted one of a length."""
+    if metric == "cosine":
+        own = float(np.linalg.norm(found.astype(np.float64)))
+        return own > 0 and float(found.astype(np.float64) @ wanted) >= (1 - 1e-6) * own * length
+    return float(np.linalg.norm(found.astype(np.float64) - wanted)) <= 1e-6 * length
 
 
 def _written(share: Rate) -> dict[str, float]:

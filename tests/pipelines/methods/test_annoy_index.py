@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipelines.errors import StageError
 from pipelines.methods import annoy_index
 from pipelines.methods.annoy_index import Measured, answers, by_vector, choose
 from pipelines.methods.intervals import Rate
@@ -43,16 +44,39 @@ def test_what_is_no_index_is_refused(vectors: np.ndarray, tmp_path: Path) -> Non
         annoy_index.load(tmp_path / "missing.ann", 6)
     annoy_index.build(vectors, tmp_path / "index.ann", 2)
     index = annoy_index.load(tmp_path / "index.ann", 6)
-    with pytest.raises(ValueError, match=r"the 399 samples\. Received: 400"):
-        annoy_index.check(index, 399)
+    with pytest.raises(StageError, match=r"the 399 samples\. Received: 400"):
+        annoy_index.check(index, vectors[1:], 1000)
 
 
 def test_members_answer_for_themselves_and_copies_count(tmp_path: Path) -> None:
     vectors = np.repeat(np.eye(10, dtype=np.float32), 20, axis=0)
     annoy_index.build(vectors, tmp_path / "index.ann", 4)
     index = annoy_index.load(tmp_path / "index.ann", 10)
-    assert annoy_index.check(index, 200) == (200, 200)
-    assert annoy_index.check(index, 200, sample=30) == (30, 30)
+    assert annoy_index.check(index, vectors, 100) == (200, 200)
+    assert annoy_index.check(index, vectors, 100, sample=30) == (30, 30)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_an_index_of_other_vectors_or_of_others_rows_is_refused(
+    metric: Metric, vectors: np.ndarray, tmp_path: Path
+) -> None:
+    shuffled = vectors[np.random.default_rng(1).permutation(400)]
+    for name, wrong in (("shuffled", shuffled), ("zeros", np.zeros_like(vectors))):
+        annoy_index.build(wrong, tmp_path / name, 5, metric)
+        index = annoy_index.load(tmp_path / name, 6, metric)
+        with pytest.raises(StageError, match=r"at least 90% of the samples.*Received: \d+ of 400"):
+            annoy_index.check(index, vectors, 1000, metric)
+    annoy_index.build(vectors, tmp_path / "right", 5, metric)
+    index = annoy_index.load(tmp_path / "right", 6, metric)
+    assert annoy_index.check(index, vectors, 1000, metric) == (400, 400)
+
+
+def test_vectors_without_a_direction_are_not_asked_for(tmp_path: Path) -> None:
+    vectors = np.vstack([np.zeros((50, 4)), np.random.default_rng(0).normal(size=(50, 4))])
+    vectors = vectors.astype(np.float32)
+    annoy_index.build(vectors, tmp_path / "index.ann", 5, "cosine")
+    index = annoy_index.load(tmp_path / "index.ann", 4, "cosine")
+    assert annoy_index.check(index, vectors, 1000, "cosine") == (50, 50)
 
 
 def test_answers_are_among_the_allowed_and_never_the_query(
