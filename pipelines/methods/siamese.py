@@ -345,8 +345,8 @@ def _validation(model: Any, inputs: Inputs, there: pairs.Pool, settings: Siamese
             return float(
                 np.mean(contrastive_losses(apart, same.astype(np.float32), settings.margin))
             )
-        # A triplet of val: a same and a different pair of the validation pairs, side by side.
-        near, far = np.sort(apart[same]), np.sort(apart[~same])
+        # Every same pair against every different one, as triplets that need not share an anchor.
+        near, far = apart[same], apart[~same]
         return float(np.maximum(near[:, None] - far[None] + settings.margin, 0).mean())
 
     return measure
