@@ -13,6 +13,7 @@ from dashboard import embedding_data, picked, selection
 from dashboard.picked import Choice
 from dashboard.widgets.messages import notice, plain
 from pipelines.methods import number
+from pipelines.methods.clustering import DIMENSIONS, MOST
 
 CLUSTERING = "clustering"
 CLICK = "cluster_click"
@@ -77,7 +78,11 @@ def show(embedding: Embedding) -> None:
             ),
         },
     )
-    st.caption("A click on a cluster picks its images, here and on the map.")
+    about = embedding_data.document(embedding, "vectors")
+    st.caption(
+        f"{how(clustering, len(embedding_data.clusters(embedding)), about['dim'])} "
+        "A click on a cluster picks its images, here and on the map."
+    )
     _show_naming(embedding, clustering, names)
 
 
@@ -107,6 +112,27 @@ def summary(of: dict[str, Any], clustering: str) -> str:
     if of["noise"]:
         parts.append(f"{of['noise']:,} of {number.plural(total, 'image')} in none")
     return "; ".join(parts) + "."
+
+
+def how(clustering: str, images: int, dim: int) -> str:
+    """What a clustering worked on.
+
+    Args:
+        clustering: Key of ``METHODS``.
+        images: How many there are.
+        dim: Numbers of a vector.
+    """
+    if clustering == "kmeans":
+        return "k-means worked on the whole vectors of all images."
+    parts = "the whole vectors"
+    if dim > DIMENSIONS:
+        parts = f"the first {DIMENSIONS} principal components of the {dim:,} numbers of a vector"
+    if images <= MOST:
+        return f"HDBSCAN worked on {parts} of all images."
+    return (
+        f"HDBSCAN worked on {parts}, of {MOST:,} images drawn at random of {images:,}; the others "
+        "joined the cluster of the nearest of these."
+    )
 
 
 def _show_naming(embedding: Embedding, clustering: str, names: dict[int, str]) -> None:

@@ -2,6 +2,7 @@
 
 HDBSCAN finds clusters of any shape and leaves out what lies between them (Campello, Moulavi and
 Sander 2013); k-means (Lloyd 1982) gives every vector to one of as many clusters as asked for.
+Both measure euclidean distances; :func:`comparable` makes those follow the cosine.
 """
 
 from __future__ import annotations
@@ -11,14 +12,36 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.methods.neighbours import Metric
+
 NOISE = -1
 """Cluster of the vectors that HDBSCAN gives to none."""
 
 DIMENSIONS = 15
-"""Principal components that HDBSCAN works on: density means little in more."""
+"""Principal components that HDBSCAN works on, at most: density means little in more."""
 
 MOST = 10_000
 """Vectors that HDBSCAN works on at most; the others join the cluster of their nearest one."""
+
+
+def comparable(vectors: np.ndarray, metric: Metric) -> np.ndarray:
+    """Vectors whose euclidean distances order pairs as the metric does.
+
+    Args:
+        vectors: float32 (n, d).
+        metric: That of the embedding: for ``cosine`` all vectors get the length 1; what has no
+            direction stays as it is.
+
+    Returns:
+        float32 (n, d).
+    """
+    if metric == "euclidean":
+        return vectors
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    directions: np.ndarray = np.divide(
+        vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0
+    )
+    return directions
 
 
 def hdbscan_clusters(vectors: np.ndarray, min_size: int, seed: int = 0) -> np.ndarray:

@@ -23,15 +23,16 @@ _SEED = 0
 
 
 def settings(recipe: Recipe, run: str, embedding: str) -> Any:
-    """The least size of a cluster."""
+    """The least size of a cluster, and which distance is meant."""
     chosen = recipe.runs[run].embeddings[embedding]
-    return chosen.model_dump(mode="json", include={"clusters"})
+    return chosen.model_dump(mode="json", include={"clusters", "metric"})
 
 
 def work(job: Job) -> Outcome:
     """Cluster twice and describe what was found."""
     samples, classes = job.workspace.samples(), job.workspace.dataset.classes
-    vectors = np.asarray(job.its_embedding.vectors())
+    metric = job.embedding_recipe.metric
+    vectors = clustering.comparable(np.asarray(job.its_embedding.vectors()), metric)
     labels = samples["label"].cat.codes.to_numpy()
     asked = job.embedding_recipe.clusters.min_size
     least = max(_FEWEST, round(_SHARE * len(vectors))) if asked == "auto" else asked
@@ -54,7 +55,7 @@ def work(job: Job) -> Outcome:
 
 STAGE = Stage(
     name="clusters",
-    version=1,
+    version=2,
     scope="embedding",
     reads=("samples", "vectors"),
     unit="images",

@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from cache import Workspace
 from cache.embeddings import Embedding, open_embedding
 from cache.names import cluster_names
-from dashboard import neighbourhoods, points, space
+from dashboard import cluster_table, neighbourhoods, points, space
 from dashboard.points import open_map
 from dashboard.widgets.scatter import inside
 from pipelines.methods import number
@@ -249,8 +249,25 @@ def test_a_cluster_is_picked_and_named(embedding: Embedding, open_page: Open, sh
     assert cluster_names(embedding, "hdbscan") == {1: "lone crosses"}
     table: pd.DataFrame = at.dataframe[0].value
     assert "lone crosses" in table["cluster"].tolist()
+    assert any("HDBSCAN worked on the whole vectors" in each.value for each in at.caption)
     at.selectbox(key="colour").select("cluster, HDBSCAN").run()
     assert "lone crosses" in [item["name"] for item in shown(at, MAP)["legend"]["items"]]
+
+
+@pytest.mark.parametrize(
+    ("clustering", "images", "dim", "said"),
+    [
+        ("kmeans", 20_000, 64, "k-means worked on the whole vectors of all images."),
+        ("hdbscan", 10_000, 15, "HDBSCAN worked on the whole vectors of all images."),
+        ("hdbscan", 20_000, 64, "HDBSCAN worked on the first 15 principal components of the 64 "
+         "numbers of a vector, of 10,000 images drawn at random of 20,000; the others joined the "
+         "cluster of the nearest of these."),
+    ],
+)  # fmt: skip
+def test_it_is_said_what_a_clustering_worked_on(
+    clustering: str, images: int, dim: int, said: str
+) -> None:
+    assert cluster_table.how(clustering, images, dim) == said
 
 
 def test_the_autoencoder_shows_its_reconstructions(

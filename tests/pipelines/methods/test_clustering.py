@@ -43,6 +43,19 @@ def test_many_vectors_are_sampled_and_the_others_follow(
     assert adjusted_rand_score(labels, found) == 1
 
 
+def test_by_cosine_directions_are_clustered_and_not_lengths() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], 40)
+    directions = np.eye(3)[labels] + rng.normal(0, 0.02, (120, 3))
+    vectors = (directions * rng.choice([1, 30], (120, 1))).astype(np.float32)
+    alike = clustering.comparable(vectors, "cosine")
+    for found in (hdbscan_clusters(alike, 10), kmeans_clusters(alike, 3)):
+        assert adjusted_rand_score(labels, found) == 1
+    assert adjusted_rand_score(labels, kmeans_clusters(vectors, 3)) < 0.9
+    assert clustering.comparable(vectors, "euclidean") is vectors
+    assert not clustering.comparable(np.zeros((2, 3), np.float32), "cosine").any()
+
+
 @pytest.mark.parametrize("n", [0, 1, 4])
 def test_too_few_to_cluster_are_noise(n: int) -> None:
     assert hdbscan_clusters(np.zeros((n, 3), np.float32), 5).tolist() == [-1] * n
