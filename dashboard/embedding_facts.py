@@ -31,8 +31,9 @@ KINDS = {
     "pixels": "pixels, reduced by PCA",
 }
 
-
 _SAID = ("kind", "dim")
+
+_JUDGED = 1_000
 
 
 def rate_of(figure: Mapping[str, Any]) -> Rate:
@@ -110,10 +111,15 @@ def map_caption(shown: Map) -> str:
     else:
         of = document["umap"]
         text = f"UMAP of {of['neighbours']} neighbours, seed {of['seed']}"
+    # Earlier versions did not write how many; they judged by as many.
+    few = min(len(shown.places), _JUDGED)
+    n = of.get("n", few)
+    of_continuity = of.get("continuity_n", few)
     parts = [
         text,
-        f"trustworthiness {of['trustworthiness']:.3f}, continuity {of['continuity']:.3f} (of 1; "
-        f"{document['umap']['k']} neighbours, n = {document['umap']['n']:,})",
+        f"trustworthiness {of['trustworthiness']:.3f} (n = {n:,}) and continuity "
+        f"{of['continuity']:.3f} (n = {of_continuity:,}), of 1, by {document['umap']['k']} "
+        "neighbours",
     ]
     stability = document.get("stability")
     if stability and shown.projection == "umap":

@@ -68,6 +68,7 @@ def work(job: Job) -> Outcome:
     steps(3, 4)
     trust = map_quality.trustworthiness(vectors, umap, k, metric=chosen.metric)
     few = min(n, _SAMPLE)
+    kept = map_quality.continuity(vectors, umap, k, metric=chosen.metric, sample=few)
     stable = map_quality.stability(umap, other, k)
     np.save(job.out / "umap.npy", umap)
     np.save(job.out / "pca.npy", pca)
@@ -79,11 +80,10 @@ def work(job: Job) -> Outcome:
             "init": "pca",
             "seconds": round(seconds, 3),
             "trustworthiness": trust.value,
-            "continuity": map_quality.continuity(
-                vectors, umap, k, metric=chosen.metric, sample=few
-            ).value,
+            "continuity": kept.value,
             "k": k,
             "n": trust.n,
+            "continuity_n": kept.n,
         },
         "pca": {
             "explained": explained,
@@ -93,6 +93,8 @@ def work(job: Job) -> Outcome:
             "continuity": map_quality.continuity(
                 vectors, pca, k, metric=chosen.metric, sample=few
             ).value,
+            "n": few,
+            "continuity_n": few,
         },
         "stability": {"value": stable.value, "n": stable.n, "k": k},
     }

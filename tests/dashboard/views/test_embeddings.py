@@ -14,9 +14,17 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cache import Workspace
+from cache.artefact import read_json, write_json
 from cache.embeddings import Embedding, open_embedding
 from cache.names import cluster_names
-from dashboard import cluster_table, neighbourhoods, points, space
+from dashboard import (
+    cluster_table,
+    embedding_data,
+    embedding_facts,
+    neighbourhoods,
+    points,
+    space,
+)
 from dashboard.points import open_map
 from dashboard.widgets.scatter import inside
 from pipelines.methods import number
@@ -203,6 +211,24 @@ def test_what_is_picked_can_be_downloaded_before_there_are_predictions(
     assert not at.exception
     named = [each.proto.label for each in at.get("download_button")]
     assert [name.split(" of ")[0] for name in named] == ["Table", "Images"]
+
+
+def test_each_figure_of_a_map_tells_how_many_points_it_is_of(
+    embedding: Embedding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maps = {name: open_map(embedding, name) for name in points.PROJECTIONS}
+    # The artefacts of an earlier version say only how many UMAP's trustworthiness is of.
+    assert "(n = 150) and continuity 0.940 (n = 150)" in embedding_facts.map_caption(maps["umap"])
+    path = embedding.artefact("projection").path("projection.json")
+    document = read_json(path)
+    document["umap"]["continuity_n"] = 70
+    document["pca"] |= {"n": 60, "continuity_n": 60}
+    write_json(path, document)
+    monkeypatch.setattr(embedding_data, "document", lambda of, stage: of.document(stage))
+    assert "(n = 150) and continuity 0.940 (n = 70)" in embedding_facts.map_caption(maps["umap"])
+    assert "0.800 (n = 60) and continuity 0.900 (n = 60)" in embedding_facts.map_caption(
+        maps["pca"]
+    )
 
 
 def test_two_embeddings_share_a_selection(

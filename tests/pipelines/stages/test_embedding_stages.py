@@ -161,6 +161,7 @@ def test_maps_and_clusters_are_of_every_sample(embedding: Embedding, run: Run) -
     assert embedding.trustworthiness().mean() == pytest.approx(
         document["umap"]["trustworthiness"], abs=1e-5
     )
+    assert {document[of][n] for of in ("umap", "pca") for n in ("n", "continuity_n")} == {COUNT}
     clusters = embedding.clusters()
     assert clusters["sample_id"].tolist() == run.workspace.samples()["sample_id"].tolist()
     assert clusters["kmeans"].nunique() == CLASSES
