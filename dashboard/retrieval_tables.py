@@ -13,6 +13,7 @@ from dashboard.coincidence import EXACT, PAIRS, VARIANTS
 from dashboard.coincidence_figures import rate_at
 from dashboard.embedding_facts import rate_of
 from pipelines.methods import number
+from pipelines.methods.studies import QUERIES
 
 
 def finding(embedding: Embedding, pair: str, k: int, macro: bool, chance: float) -> str:
@@ -130,10 +131,11 @@ def protocol_table(figures: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """The studies' figures as text, one row a batch size and k."""
     return pd.DataFrame(
         {
-            "batch": [str(each["batch"]) for each in figures],
+            "images of a batch, at most": [str(each["batch"]) for each in figures],
+            "batches": [number.count(each["queries"] // QUERIES) for each in figures],
             "k, the query included": [str(each["k"]) for each in figures],
             "as the studies counted": [number.percent(each["value"]) for each in figures],
             "without the query itself": [number.percent(each["without_query"]) for each in figures],
             "queries": [number.count(each["queries"]) for each in figures],
         }
-    ).set_index("batch")
+    ).set_index("images of a batch, at most")

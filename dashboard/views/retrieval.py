@@ -115,9 +115,9 @@ def show_others() -> None:
         alt="Embeddings compared on the same queries",
     )
     st.caption(
-        f"{described} Difference: {plain(embedding.name)} less the other, over the same queries, "
-        "with a bootstrap interval; p: sign-flip permutation test on the differences of the "
-        "queries."
+        f"{described} Difference: {plain(embedding.name)} less the other on the same queries, "
+        "averaged in the same way, with a bootstrap interval; p: sign-flip permutation test of "
+        "this difference."
     )
 
 
@@ -263,6 +263,12 @@ described = (
         else ""
     )
     + f", averaged {AVERAGES['macro' if macro else 'overall']}."
+    + (
+        f" Intervals resample the {asked_queries.groups:,} groups that the queries are of, each as "
+        "a whole."
+        if asked_queries.groups
+        else ""
+    )
 )
 with headline:
     finding(retrieval_tables.finding(embedding, pair, at, macro, chance))

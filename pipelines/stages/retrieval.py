@@ -1,10 +1,11 @@
 """Stage ``retrieval``: how good a search in an embedding is, and what flatters it.
 
-Writes ``retrieval.json`` (class coincidence with intervals and chance by pair of splits; the
-studies' own protocol; distances within and between labels; silhouette), ``duplicates.npy`` (m, 2)
-pairs of near-duplicates, and by pair of splits ``<pair>.clean.npy`` (q, k), the neighbours without
-near-duplicates and members of the query's group, and ``<pair>.annoy.npy`` (q, k), what the index
-answers; rows of -1 for queries that it was not asked.
+Writes ``retrieval.json`` (class coincidence with chance by pair of splits, and with intervals that
+resample the queries, those of one group together; the studies' own protocol; distances within and
+between labels; silhouette), ``duplicates.npy`` (m, 2) pairs of near-duplicates, and by pair of
+splits ``<pair>.clean.npy`` (q, k), the neighbours without near-duplicates and members of the
+query's group, and ``<pair>.annoy.npy`` (q, k), what the index answers; rows of -1 for queries that
+it was not asked.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from cache.artefact import write_json
 from pipelines.methods import annoy_index, coincidence, near_duplicates, separation, studies
 from pipelines.methods.feeding import open_inputs
+from pipelines.methods.splits import units_of
 from pipelines.recipe import Recipe
 from pipelines.stages.base import Job, Outcome, Stage
 
@@ -72,6 +74,7 @@ class _Judge:
         self.labels = samples["label"].cat.codes.to_numpy()
         self.split = samples["split"].to_numpy(dtype=object)
         self.groups = samples["group"].to_numpy(dtype=object)
+        self.units = units_of((self.groups,), np.arange(len(samples)))
         self.vectors = np.asarray(self.embedding.vectors())
         self.graph = self.embedding.neighbours()
         self.k = self.graph.positions.shape[1]
@@ -142,15 +145,21 @@ class _Judge:
         shares = coincidence.shares(labels, positions, self.labels)
         at = [k for k in _AT if k <= shares.shape[1]]
         return {
-            name: _written(coincidence.curve(shares, labels, macro=name == "macro", at=at))
+            name: _written(
+                coincidence.curve(
+                    shares, labels, macro=name == "macro", units=self.units[asked], at=at
+                )
+            )
             for name in ("overall", "macro")
         }
 
     def protocol(self) -> list[dict[str, Any]]:
         """The studies' own figures, on test as there."""
         rows = self.of_split("test")
+        # Where there are fewer images than a batch takes, all of them are the one batch.
+        batches = sorted({min(batch, len(rows)) for batch in studies.BATCHES})
         figures = []
-        for batch in studies.BATCHES:
+        for batch in batches:
             for k in (10, 20):
                 try:
                     found = studies.batch_protocol(
@@ -160,7 +169,7 @@ class _Judge:
                     continue  # fewer test images than answers: there is no such figure
                 figures.append(
                     {
-                        "batch": batch,
+                        "batch": found.batch,
                         "k": k,
                         "value": found.value,
                         "without_query": found.without_query,
@@ -185,7 +194,7 @@ def _written(curve: coincidence.Curve) -> dict[str, Any]:
 
 STAGE = Stage(
     name="retrieval",
-    version=4,
+    version=5,
     scope="embedding",
     reads=("samples", "inputs", "vectors", "neighbours", "index"),
     unit="images",

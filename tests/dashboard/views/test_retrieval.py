@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from cache import Workspace
 from cache.embeddings import Embedding, open_embedding
+from cache.tables import write_table
 from tests.dashboard.conftest import Fire, Shown, parameter
 
 Open = Callable[..., AppTest]
@@ -99,6 +101,25 @@ def test_the_difference_is_that_of_the_figures_beside_it(
         assert gap == pytest.approx(shown["penultimate"] - shown[name], abs=0.11)
 
 
+def test_queries_of_a_group_are_resampled_together_and_it_is_said(
+    embedding: Embedding, open_page: Open
+) -> None:
+    def low(at: AppTest) -> float:
+        return float(at.subheader[0].value.partition("(")[2].partition(" to")[0])
+
+    alone = open_page("retrieval", workspace="shapes")
+    assert not any("groups" in each.value for each in alone.caption)
+    workspace = embedding.run.workspace
+    samples = workspace.samples()
+    samples["group"] = [f"patient {row // 5}" for row in range(len(samples))]
+    path = workspace.artefact("samples").path("samples.parquet")
+    write_table(samples, path, "samples", workspace.dataset.classes)
+    st.cache_resource.clear()
+    together = open_page("retrieval", workspace="shapes")
+    assert any("resample the 6 groups" in each.value for each in together.caption)
+    assert low(together) != low(alone)
+
+
 def test_the_worst_queries_lead_to_their_neighbours(
     embedding: Embedding, open_page: Open, fire: Fire, shown: Shown
 ) -> None:
@@ -130,4 +151,4 @@ def test_the_studies_protocol_is_named_as_what_it_is(
     at = open_page("retrieval", workspace="shapes", quality="As the studies counted")
     assert not at.exception
     assert any("query counted among its own neighbours" in each.value for each in at.markdown)
-    assert at.table[0].value.loc["256", "queries"] == "1,000"
+    assert at.table[0].value.loc["256", ["queries", "batches"]].tolist() == ["1,000", "1"]

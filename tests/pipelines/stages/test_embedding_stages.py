@@ -142,6 +142,12 @@ def test_figures_of_retrieval_fit_together(embedding: Embedding) -> None:
     assert document["pairs"]["all_all"]["clean"]["affected"] >= 1
 
 
+def test_the_studies_batches_are_as_large_as_they_were(embedding: Embedding) -> None:
+    there = int((embedding.run.workspace.samples()["split"] == "test").sum())
+    told = embedding.document("retrieval")["protocol"]
+    assert [(each["batch"], each["k"]) for each in told] == [(there, 10), (there, 20)]
+
+
 def test_the_index_answers_its_own_members(embedding: Embedding) -> None:
     document = embedding.document("index")
     assert document["checked"]["asked"] == document["checked"]["answered"] > 0
