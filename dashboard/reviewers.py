@@ -58,6 +58,8 @@ def sentence(pair: tuple[str, str], found: Agreement) -> str:
     )
     if np.isnan(found.kappa):
         return f"{text}; Cohen's kappa is not defined, for they used but one judgement."
+    if np.isnan(found.low):
+        return f"{text}; Cohen's kappa says nothing, for one of them used but one judgement."
     return (
         f"{text}: Cohen's kappa {number.signed(found.kappa).lstrip('+')} "
         f"(95{number.SPACE}% interval {number.signed(found.low).lstrip('+')} to "

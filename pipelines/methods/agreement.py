@@ -16,6 +16,9 @@ import pandas as pd
 
 from pipelines.methods.intervals import CONFIDENCE, normal_quantile, wilson
 
+_NO_ERROR = 1e-7
+"""A standard error below this is 0 but for roundings."""
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -25,7 +28,8 @@ class Agreement:
         kappa: Cohen's kappa: 1 for complete agreement, 0 for that of chance, negative below; nan
             where neither ever used more than one and the same judgement, or nothing was judged
             by both.
-        low: Lower end of its interval.
+        low: Lower end of its interval; nan where one of them used but one judgement: kappa is 0
+            then whatever the other says, and tells nothing.
         high: Upper end of its interval.
         observed: Share of images that they judge alike.
         expected: That share if each judged at random, in the proportions that are their own.
@@ -45,8 +49,8 @@ def cohen_kappa(
 ) -> Agreement:
     """Cohen's kappa of two reviewers, with its interval.
 
-    The interval is the asymptotic one of Fleiss, Cohen and Everitt, cut at -1 and 1. Where the two
-    agree on every image, its width would be 0 however few images there are: there it is the
+    The interval is the asymptotic one of Fleiss, Cohen and Everitt, cut at -1 and 1. Where its
+    width would be 0 however few images there are, as where the two agree on every image, it is the
     Wilson interval of the observed share, corrected for chance as kappa is.
 
     Args:
@@ -67,19 +71,25 @@ def cohen_kappa(
     if n == 0:
         return Agreement(np.nan, np.nan, np.nan, np.nan, np.nan, n)
     kinds, places = np.unique(np.concatenate([one, other]), return_inverse=True)
-    shares = np.zeros((len(kinds), len(kinds)))
-    np.add.at(shares, (places[:n], places[n:]), 1.0 / n)
+    counts = np.zeros((len(kinds), len(kinds)))
+    np.add.at(counts, (places[:n], places[n:]), 1)
+    shares = counts / n
     rows, columns = shares.sum(axis=1), shares.sum(axis=0)
     alike = int(np.count_nonzero(one == other))
     observed, expected = alike / n, float(rows @ columns)
     if len(kinds) == 1:
         return Agreement(np.nan, np.nan, np.nan, observed, expected, n)
     kappa = (observed - expected) / (1.0 - expected)
-    if alike == n:
-        low = (float(wilson(n, n, confidence)[0]) - expected) / (1.0 - expected)
-        return Agreement(1.0, low, 1.0, observed, expected, n)
-    half = normal_quantile(confidence) * _standard_error(shares, kappa, expected, n)
-    return Agreement(kappa, max(-1.0, kappa - half), min(1.0, kappa + half), observed, expected, n)
+    if 1 in (np.count_nonzero(rows), np.count_nonzero(columns)):
+        return Agreement(kappa, np.nan, np.nan, observed, expected, n)
+    error = _standard_error(shares, kappa, expected, n)
+    if alike == n or error < _NO_ERROR:
+        ends = (float(end) for end in wilson(alike, n, confidence))
+        low, high = ((end - expected) / (1.0 - expected) for end in ends)
+    else:
+        half = normal_quantile(confidence) * error
+        low, high = kappa - half, kappa + half
+    return Agreement(kappa, max(-1.0, low), min(1.0, high), observed, expected, n)
 
 
 def pairwise(judgements: pd.DataFrame) -> dict[tuple[str, str], Agreement]:

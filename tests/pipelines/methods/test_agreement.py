@@ -59,8 +59,12 @@ def test_kappa_is_that_of_scikit_learn_inside_its_interval(said: list[tuple[str,
         assert np.isnan(found.kappa)
         return
     assert found.kappa == pytest.approx(cohen_kappa_score(first, second), abs=1e-12)
-    assert -1.0 <= found.low <= found.kappa <= found.high <= 1.0
     assert found.n == len(said)
+    if 1 in (len({*first}), len({*second})):
+        assert np.isnan(found.low) and np.isnan(found.high)
+        return
+    assert -1.0 <= found.low <= found.kappa <= found.high <= 1.0
+    assert found.low < found.high
     swapped = cohen_kappa(second, first)
     assert (swapped.low, swapped.high) == pytest.approx((found.low, found.high))
 
@@ -69,6 +73,18 @@ def test_complete_agreement_on_a_few_images_is_not_certain() -> None:
     few, many = (cohen_kappa(*[["right", "wrong"] * n] * 2) for n in (3, 300))
     assert few.kappa == few.high == many.kappa == many.high == 1.0
     assert few.low < 0.3 and 0.97 < many.low < 1.0
+
+
+def test_complete_disagreement_on_a_few_images_is_not_certain() -> None:
+    few, many = (cohen_kappa(["a", "b"] * n, ["b", "a"] * n) for n in (2, 200))
+    assert few.kappa == few.low == many.kappa == many.low == -1.0
+    assert few.high > -0.1 and -1.0 < many.high < -0.9
+
+
+def test_where_one_uses_a_single_judgement_kappa_is_not_certain_to_be_zero() -> None:
+    found = cohen_kappa(["right"] * 20, ["right"] * 18 + ["bad"] * 2)
+    assert found.kappa == 0.0 and found.observed == found.expected == 0.9
+    assert np.isnan(found.low) and np.isnan(found.high)
 
 
 def test_one_judgement_alone_says_nothing_about_chance() -> None:
