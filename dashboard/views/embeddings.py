@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -24,7 +26,7 @@ from dashboard.images import view_shown
 from dashboard.picked import Choice, Picked
 from dashboard.points import PROJECTIONS, Map, open_map, source
 from dashboard.widgets.messages import finding, notice, told
-from dashboard.widgets.scatter import Selected, happened, scatter
+from dashboard.widgets.scatter import Colouring, Selected, happened, scatter
 
 PROJECTION = "projection"
 COLOUR = "colour"
@@ -77,15 +79,22 @@ def listen(key: str, shown: Map) -> None:
         picked.pick(None)
 
 
+def coloured(each: Embedding, drawn: np.ndarray) -> Colouring:
+    """The colours of an embedding's images in the chosen way.
+
+    Args:
+        each: The embedding; another one than the first may not have what was chosen.
+        drawn: Positions (m,) of the images that are drawn.
+    """
+    chosen = colour if colour in map_colours.choices(table, each) else map_colours.LABEL
+    names = {}
+    if chosen in map_colours.CLUSTERS:
+        names = cluster_names(each, map_colours.CLUSTERS[chosen])
+    return map_colours.colouring(chosen, table, each, drawn, names)
+
+
 def show_map(key: str, shown: Map, chosen: Picked | None, height: int) -> None:
     """One map with its colours and what is picked on it."""
-    choices = map_colours.choices(table, shown.embedding)
-    names = {}
-    if colour in map_colours.CLUSTERS and embedding_data.has(shown.embedding, "clusters"):
-        names = cluster_names(shown.embedding, map_colours.CLUSTERS[colour])
-    colouring = map_colours.colouring(
-        colour if colour in choices else map_colours.LABEL, table, shown, names
-    )
     selected, marks = None, []
     with told():
         marks += uploads.marks(shown)
@@ -102,7 +111,7 @@ def show_map(key: str, shown: Map, chosen: Picked | None, height: int) -> None:
             marks.append(shown.mark(int(chosen.rows[0]), ""))
     scatter(
         source(shown, view_shown(run)),
-        colouring,
+        coloured(shown.embedding, shown.drawn),
         key=key,
         label=f"{PROJECTIONS[shown.projection]} map of {shown.embedding.title}, "
         f"coloured by {colour}",
@@ -180,7 +189,7 @@ if clusters.open:
         cluster_table.show(embedding)
 if turned and turned[0].open:
     with turned[0]:
-        space.show(embedding, table, chosen)
+        space.show(embedding, chosen, partial(coloured, embedding), colour)
 if about.open:
     with about:
         embedding_facts.show(embedding)

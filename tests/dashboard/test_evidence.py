@@ -180,13 +180,13 @@ def test_the_map_of_images_is_coloured_by_evidence(run: Run, known: pd.DataFrame
     embedding = open_embedding(run, "penultimate")
     there = map_colours.choices(table, embedding)
     assert {"evidence at the border", "largest drop", "kind of map"} <= set(there)
-    shown = open_map(embedding, "umap")
-    colours = map_colours.colouring("evidence at the border", table, shown, {})
+    drawn = open_map(embedding, "umap").drawn
+    colours = map_colours.colouring("evidence at the border", table, embedding, drawn, {})
     grey = ~table["sample_id"].isin(known.dropna(subset=["border"])["sample_id"]).to_numpy()
     np.testing.assert_array_equal(colours.codes == 255, grey)
     (entry,) = colours.entries
     assert (entry.name, entry.count) == ("no map, or a flat one", grey.sum())
-    kinds = map_colours.colouring("kind of map", table, shown, {})
+    kinds = map_colours.colouring("kind of map", table, embedding, drawn, {})
     counts = {entry.name: entry.count for entry in kinds.entries}
     assert counts["no map"] == 100
     assert counts["flat map"] == (known["look"] == -1).sum()

@@ -26,7 +26,7 @@ from dashboard import (
     space,
 )
 from dashboard.points import open_map
-from dashboard.widgets.scatter import inside
+from dashboard.widgets.scatter import Colouring, Entry, inside
 from pipelines.methods import number
 from tests.dashboard.conftest import Fire, Shown, make_workspace, parameter
 
@@ -250,7 +250,8 @@ def test_two_embeddings_share_a_selection(
 @pytest.mark.parametrize(
     "colour",
     ["label", "prediction", "right or wrong", "confidence", "split", "cluster, HDBSCAN",
-     "cluster, k-means", "trustworthiness", "brightness", "contrast", "loss", "margin"],
+     "cluster, k-means", "trustworthiness, UMAP", "brightness", "contrast", "loss", "margin",
+     "darkest pixel", "leaked from train"],
 )  # fmt: skip
 def test_every_colour_has_a_code_for_each_point(
     workspaces: dict[str, Workspace], open_page: Open, shown: Shown, colour: str
@@ -264,6 +265,31 @@ def test_every_colour_has_a_code_for_each_point(
     counts = np.bincount(codes, minlength=256)
     for item in data["legend"]["items"]:
         assert int(item["count"].replace(",", "")) == counts[item["code"]]
+
+
+def test_what_differs_between_the_images_can_colour_them(
+    cache_folder: Path, open_page: Open, shown: Shown
+) -> None:
+    workspace = make_workspace(
+        cache_folder,
+        "stamps",
+        channels=("template", "science"),
+        positive="cross",
+        embeddings={"pixels": {"kind": "pixels", "spread": 1.0}},
+    )
+    at = open_page("embeddings", workspace="stamps", colour="brightness, science")
+    offered = at.selectbox(key="colour").options
+    assert {"contrast, template", "leaked from train", "probability of cross"} <= set(offered)
+    # All have one size, and none has a group or a label that was flipped.
+    assert not {"width", "height", "group", "true label"} & set(offered)
+    brightness = workspace.samples()["mean_1"].to_numpy()
+    codes = np.frombuffer(base64.b64decode(shown(at, MAP)["codes"]), np.uint8)
+    assert codes[brightness.argmin()] == 0 and codes[brightness.argmax()] == 249
+    at.selectbox(key="colour").select("leaked from train").run()
+    legend = shown(at, MAP)["legend"]["items"]
+    assert [(item["name"], item["count"]) for item in legend] == [("no", "149"), ("yes", "1")]
+    at.selectbox(key="colour").select("probability of cross").run()
+    assert shown(at, MAP)["legend"]["scale"] is not None
 
 
 def test_a_cluster_is_picked_and_named(embedding: Embedding, open_page: Open, shown: Shown) -> None:
@@ -342,14 +368,31 @@ def test_a_map_of_three_dimensions_can_be_turned(
 
 
 def test_what_is_not_picked_is_faint_in_three_dimensions() -> None:
-    labels = pd.Series(pd.Categorical(["a", "b", "b"]))
-    drawn = space.figure(np.zeros((3, 3), np.float32), labels, np.array([True, True, False]))
+    kinds = Colouring(
+        np.array([0, 1, 1]), ["#000000", "#ff0000"], [Entry(0, "a", 1), Entry(1, "b", 2)]
+    )
+    bright = np.array([True, True, False])
+    drawn = space.figure(np.zeros((3, 3), np.float32), kinds, bright, "label")
     assert [(trace.name, len(trace.x), trace.showlegend) for trace in drawn.data] == [
         ("a", 1, True),
         ("b", 1, True),
         ("b", 1, False),
     ]
     assert drawn.data[2].marker.opacity < drawn.data[1].marker.opacity
+
+
+def test_the_map_of_three_dimensions_takes_the_same_colours(
+    workspaces: dict[str, Workspace], open_page: Open
+) -> None:
+    asked = {"workspace": "shapes", "embedding": "autoencoder", "about": "In three dimensions"}
+    at = open_page("embeddings", colour="right or wrong", **asked)
+    figure = json.loads(at.get("plotly_chart")[0].proto.spec)
+    looks = [(trace["name"], trace["marker"]["symbol"]) for trace in figure["data"]]
+    assert looks == [("right", "circle"), ("wrong", "diamond")]
+    at = open_page("embeddings", colour="trustworthiness, UMAP", **asked)
+    (measured, unknown) = json.loads(at.get("plotly_chart")[0].proto.spec)["data"]
+    assert measured["marker"]["colorbar"]["title"]["text"] == "trustworthiness, UMAP"
+    assert unknown["name"] == "not measured"
 
 
 def test_the_errors_page_picks_a_cell_on_the_map(
