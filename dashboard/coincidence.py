@@ -18,9 +18,20 @@ from pipelines.methods.splits import units_of
 MOST_QUERIES: Final = 5_000
 """Most queries that a curve is drawn of; a random part of more, and said so."""
 
+RANKS: Final = (1, 5, 10, 20, 50)
+"""Numbers of neighbours that figures are told at, where there are as many."""
+
 EXACT: Final = "exact"
-VARIANTS: Final = {EXACT: "exact", "clean": "without near-duplicates", "annoy": "Annoy's answer"}
-"""Whose neighbours are counted."""
+CLEAN: Final = "clean"
+ANNOY: Final = "annoy"
+ASKED: Final = "asked"
+VARIANTS: Final = {
+    EXACT: "exact",
+    CLEAN: "without near-duplicates",
+    ANNOY: "Annoy's answer",
+    ASKED: "exact, of the queries that Annoy was asked",
+}
+"""Whose neighbours are counted, of all queries or of those that the index was asked."""
 
 PAIRS: Final = {
     "test_train": "test in train",
@@ -75,6 +86,12 @@ def answers(embedding: Embedding, pair: str, variant: str = EXACT) -> Answers:
     return _answers(*_key(embedding), pair, variant, embedding)
 
 
+def ranks_of(found: Answers) -> list[int]:
+    """Those of ``RANKS`` at which there is something to tell: some query has as many neighbours."""
+    known = (~np.isnan(found.shares)).any(axis=0)
+    return [k for k in RANKS if k <= len(known) and known[k - 1]]
+
+
 def curve(embedding: Embedding, pair: str, variant: str, macro: bool) -> Curve:
     """Class coincidence over k with its bootstrap interval."""
     return _curve(*_key(embedding), pair, variant, macro, embedding)
@@ -83,6 +100,12 @@ def curve(embedding: Embedding, pair: str, variant: str, macro: bool) -> Curve:
 def class_curves(embedding: Embedding, pair: str) -> list[Curve]:
     """One curve a class, in the order of the classes."""
     return _class_curves(*_key(embedding), pair, embedding)
+
+
+def index_loss(embedding: Embedding, pair: str, k: int, macro: bool) -> Compared:
+    """Class coincidence@k of what the index answers less that of the exact answer, on the queries
+    that the index was asked."""
+    return _index_loss(*_key(embedding), pair, k, macro, embedding)
 
 
 def compared(first: Embedding, second: Embedding, pair: str, k: int, macro: bool) -> Compared:
@@ -121,11 +144,14 @@ def _answers(
         else _embedding.neighbours_between(asked, gallery)
     )
     positions = there.positions
-    if variant != EXACT:
+    if variant in (CLEAN, ANNOY):
         artefact = _embedding.artefact("retrieval")
         positions = load_array(artefact.path(f"{pair}.{variant}.npy"))
     part = np.arange(len(positions))
-    if len(part) > MOST_QUERIES:
+    if variant in (ANNOY, ASKED):
+        answered = load_array(_embedding.artefact("retrieval").path(f"{pair}.annoy.npy"))
+        part = np.flatnonzero(answered[:, 0] >= 0)
+    elif len(part) > MOST_QUERIES:
         part = np.sort(np.random.default_rng(0).permutation(part)[:MOST_QUERIES])
     queries = there.queries[part].astype(np.int64)
     shares = coincidence.shares(codes[queries], np.asarray(positions[part]), codes)
@@ -145,6 +171,25 @@ def _curve(
 ) -> Curve:
     found = answers(_embedding, pair, variant)
     return coincidence.curve(found.shares, found.labels, macro, units=found.units)
+
+
+@st.cache_resource(max_entries=64, show_spinner="Resampling …")
+def _index_loss(
+    folder: str,
+    fingerprint: str,
+    judged: str,
+    pair: str,
+    k: int,
+    macro: bool,
+    _embedding: Embedding,
+) -> Compared:
+    annoy, exact = answers(_embedding, pair, ANNOY), answers(_embedding, pair, ASKED)
+    return coincidence.paired(
+        annoy.shares[:, k - 1],
+        exact.shares[:, k - 1],
+        classes=exact.labels if macro else None,
+        units=exact.units,
+    )
 
 
 @st.cache_resource(max_entries=64, show_spinner="Resampling …")

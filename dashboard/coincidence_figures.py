@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -24,7 +25,7 @@ _SHADE = 0.16
 def curves_figure(
     curves: Mapping[str, Curve],
     colours: Mapping[str, str],
-    chance: float,
+    chance: float | Mapping[str, float],
     *,
     dashes: Mapping[str, str] | None = None,
     bands: Sequence[str] = (),
@@ -35,7 +36,8 @@ def curves_figure(
     Args:
         curves: By name.
         colours: ``#RRGGBB`` by name.
-        chance: What random neighbours would give.
+        chance: What random neighbours would give; by name where it differs, then drawn in the
+            curve's colour.
         dashes: Plotly line styles by name; solid where there is none.
         bands: Names of the curves whose interval is shaded.
         at: Number of neighbours that the page looks at, marked by a line.
@@ -67,24 +69,37 @@ def curves_figure(
             hovertemplate=f"{name}<br>k = %{{x}}: %{{y:.1%}} (%{{customdata[0]:.1%}} to "
             "%{customdata[1]:.1%}), n = %{customdata[2]:,}<extra></extra>",
         )
-    figure.add_hline(
-        y=chance,
-        line={"color": figures.NEUTRAL, "dash": "dash", "width": 1.5},
-        annotation={"text": f"chance {number.percent(chance)}", "font": {"color": figures.NEUTRAL}},
-        annotation_position="top right",
-    )
+    if isinstance(chance, Mapping):
+        levels = [chance[name] for name in curves]
+        for name in curves:
+            figure.add_hline(
+                y=chance[name], line={"color": colours[name], "dash": "dot", "width": 1}
+            )
+    else:
+        levels = [chance]
+        figure.add_hline(
+            y=chance,
+            line={"color": figures.NEUTRAL, "dash": "dash", "width": 1.5},
+            annotation={
+                "text": f"chance {number.percent(chance)}",
+                "font": {"color": figures.NEUTRAL},
+            },
+            annotation_position="top right",
+        )
     if at is not None:
         figure.add_vline(x=at, line={"color": figures.NEUTRAL, "width": 1, "dash": "dot"})
     figures.plain(figure, height=380)
     figure.update_xaxes(title="neighbours, k", rangemode="tozero")
     figures.percent_axis(figure, "y", "class coincidence")
-    lows = [chance, *(float(np.nanmin(curve.low)) for curve in curves.values())]
+    lows = [*levels, *(float(np.nanmin(curve.low)) for curve in curves.values())]
     return figure.update_yaxes(range=[max(0.0, min(lows) - 0.06), 1.02])
 
 
 def rate_at(curve: Curve, k: int) -> Rate:
-    """The point of a curve at k, or at its last k before."""
-    place = min(k, len(curve.k)) - 1
+    """The point of a curve at k; one of no query where none has so many neighbours."""
+    if k > len(curve.k):
+        return Rate(math.nan, math.nan, math.nan, 0)
+    place = k - 1
     return Rate(
         float(curve.value[place]),
         float(curve.low[place]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import pandas as pd
 
 from cache.embeddings import Embedding
 from dashboard import coincidence, embedding_data, embedding_facts
-from dashboard.coincidence import EXACT, PAIRS, VARIANTS
+from dashboard.coincidence import ANNOY, ASKED, CLEAN, EXACT, PAIRS, VARIANTS
 from dashboard.coincidence_figures import rate_at
 from dashboard.embedding_facts import rate_of
 from pipelines.methods import number
@@ -23,7 +24,7 @@ def finding(embedding: Embedding, pair: str, k: int, macro: bool, chance: float)
     without = ""
     document = embedding_data.document(embedding, "retrieval")
     if document["pairs"][pair]["clean"]["affected"]:
-        kept = rate_at(coincidence.curve(embedding, pair, "clean", macro), k)
+        kept = rate_at(coincidence.curve(embedding, pair, CLEAN, macro), k)
         without = f", {number.percent(kept.value)} without near-duplicates"
     where = PAIRS[pair].partition(" in ")
     nearest = f"{k} nearest" if k > 1 else "nearest"
@@ -41,14 +42,28 @@ def finding(embedding: Embedding, pair: str, k: int, macro: bool, chance: float)
 def variants_table(
     embedding: Embedding, pair: str, macro: bool, ranks: Sequence[int]
 ) -> pd.DataFrame:
-    """Class coincidence at some k: exact, without near-duplicates, and Annoy's, as text."""
+    """Class coincidence of all queries at some k, exact and without near-duplicates, as text."""
     columns = {}
-    for variant, name in VARIANTS.items():
+    for variant in (EXACT, CLEAN):
         curve = coincidence.curve(embedding, pair, variant, macro)
-        known = [k for k in ranks if k <= len(curve.k)]
-        # Intervals stand once: those of the other two are as wide.
+        # The interval stands once: that of the same queries' other answers is as wide.
         write = number.short_rate if variant == EXACT else lambda rate: number.percent(rate.value)
-        columns[name] = pd.Series({k: write(rate_at(curve, k)) for k in known})
+        columns[VARIANTS[variant]] = pd.Series({k: write(rate_at(curve, k)) for k in ranks})
+    return pd.DataFrame(columns).rename_axis("k")
+
+
+def index_table(embedding: Embedding, pair: str, macro: bool, ranks: Sequence[int]) -> pd.DataFrame:
+    """Class coincidence of the queries that the index was asked, exact and by the index, and what
+    the index loses of it, as text."""
+    exact, annoy = (
+        coincidence.curve(embedding, pair, variant, macro) for variant in (ASKED, ANNOY)
+    )
+    losses = {k: coincidence.index_loss(embedding, pair, k, macro).difference for k in ranks}
+    columns = {
+        "exact": {k: number.short_rate(rate_at(exact, k)) for k in ranks},
+        "Annoy": {k: number.short_rate(rate_at(annoy, k)) for k in ranks},
+        "Annoy less exact": {k: number.points(losses[k], digits=2) for k in ranks},
+    }
     return pd.DataFrame(columns).rename_axis("k")
 
 
@@ -78,7 +93,10 @@ def separation_text(document: Mapping[str, Any]) -> str:
 def against_table(
     embedding: Embedding, others: Sequence[Embedding], pair: str, k: int, macro: bool
 ) -> pd.DataFrame:
-    """Every embedding at k, and the selected one less it on the same queries, averaged alike."""
+    """Every embedding at k, and the selected one less it on the same queries, averaged alike.
+
+    One that keeps fewer neighbours has no figure there, and comes last.
+    """
     rows = []
     for each in others:
         rate = rate_at(coincidence.curve(each, pair, EXACT, macro), k)
@@ -89,12 +107,12 @@ def against_table(
             "Difference": None,
             "p": None,
         }
-        if each.name != embedding.name:
+        if each.name != embedding.name and rate.n:
             test = coincidence.compared(embedding, each, pair, k, macro)
             row["Difference"] = number.points(test.difference)
             row["p"] = number.p_value(test.p_value)
         rows.append((rate.value, row))
-    rows.sort(key=lambda pair: -pair[0])
+    rows.sort(key=lambda pair: -pair[0] if pair[1]["Queries"] else math.inf)
     return pd.DataFrame([row for _, row in rows])
 
 

@@ -11,12 +11,13 @@ import streamlit as st
 from dashboard import (
     coincidence,
     coincidence_figures,
+    conditions,
     embedding_data,
     embedding_facts,
     retrieval_tables,
     selection,
 )
-from dashboard.coincidence import EXACT, PAIRS, VARIANTS
+from dashboard.coincidence import ANNOY, ASKED, EXACT, PAIRS, VARIANTS
 from dashboard.images import thumbnail_url, view_shown
 from dashboard.points import SHARP
 from dashboard.widgets import figures
@@ -29,20 +30,26 @@ PAIR = "pair"
 AVERAGE = "average"
 AT = "at"
 TAB = "quality"
+CLASSES = "curves_of"
 
 AVERAGES = {"macro": "over classes", "overall": "over queries"}
-RANKS = (1, 5, 10, 20, 50)
+USUAL = 10
 PER_PAGE = 30
+MOST_CURVES = 8
+MOST_BANDS = 3
 
 
 def show_curves() -> None:
     """The embedding's own curves: exact, without near-duplicates, and Annoy's."""
     clean = document["pairs"][pair]["clean"]["affected"]
+    asked = len(coincidence.answers(embedding, pair, ANNOY).queries)
+    # Where the index was asked all queries, both exact curves are one.
+    drawn = [each for each in VARIANTS if each != ASKED or asked < len(found.queries)]
     grid = st.grid(5, min_column_width=170, gap="medium")
     with grid.cell(column_span=3):
         curves = {
             VARIANTS[variant]: coincidence.curve(embedding, pair, variant, macro)
-            for variant in VARIANTS
+            for variant in drawn
         }
         names = list(curves)
         st.plotly_chart(
@@ -62,36 +69,76 @@ def show_curves() -> None:
             f"{described} Shaded: 95 % bootstrap interval of the exact answer. Without "
             f"near-duplicates: neighbours that are copies of the query (pixel correlation from "
             f"{document['near_duplicates']['correlation']:g}) or of its group are left out and "
-            f"replaced; {number.plural(clean, 'query', 'queries')} had some. The index was asked "
-            "at most 500 of the queries, drawn at random."
+            f"replaced; {number.plural(clean, 'query', 'queries')} had some."
         )
     with grid.cell(column_span=2):
         st.table(
-            retrieval_tables.variants_table(embedding, pair, macro, RANKS),
+            retrieval_tables.variants_table(embedding, pair, macro, ranks),
             border="horizontal",
             alt="Class coincidence at several numbers of neighbours",
         )
         st.markdown(retrieval_tables.separation_text(document))
+    st.markdown("**What the index loses**, on the same queries")
+    st.table(
+        retrieval_tables.index_table(embedding, pair, macro, ranks),
+        border="horizontal",
+        width="content",
+        alt="Class coincidence by exact search and by the index, on the same queries",
+    )
+    part = "all" if asked == of["queries"] else f"{asked:,}, drawn at random, of the"
+    st.caption(
+        f"Asked: {part} {number.plural(of['queries'], 'query', 'queries')}. The difference is of "
+        "each query's two answers, averaged in the same way, with its 95 % bootstrap interval."
+    )
 
 
 def show_classes() -> None:
-    """Each class's own class coincidence."""
-    curves = coincidence.class_curves(embedding, pair)
-    level = document["pairs"][pair]["chance"]["classes"]
-    asked = [place for place, curve in enumerate(curves) if curve.n[0] > 0]
+    """Each class's own class coincidence: over k, and at the chosen k."""
+    curves = dict(zip(classes, coincidence.class_curves(embedding, pair), strict=True))
+    level = dict(zip(classes, document["pairs"][pair]["chance"]["classes"], strict=True))
+    rates = {name: coincidence_figures.rate_at(curve, at) for name, curve in curves.items()}
     # The worst on top, where it is looked for.
-    asked.sort(key=lambda place: float(curves[place].value[min(at, len(curves[place].k)) - 1]))
-    rates = {classes[place]: coincidence_figures.rate_at(curves[place], at) for place in asked}
+    asked = sorted((name for name in classes if rates[name].n), key=lambda each: rates[each].value)
+    if not asked:
+        notice("No queries", f"No class has queries with {at} neighbours.")
+        return
     colours = class_colours(classes)
-    st.plotly_chart(
-        coincidence_figures.class_figure(
-            rates, {classes[place]: level[place] for place in asked}, colours
-        ),
-        config=figures.CONFIG,
-        key="retrieval_classes",
-        alt=f"Class coincidence at {at} of each class, the lowest first",
+    conditions.of_options(CLASSES, asked)
+    chosen = st.multiselect(
+        "Curves of",
+        asked,
+        key=CLASSES,
+        bind="query-params",
+        placeholder="All classes" if len(asked) <= MOST_CURVES else f"The lowest {MOST_CURVES}",
+        width=480,
     )
-    st.caption(f"{described} At {at} neighbours, the lowest first.")
+    shown = [name for name in asked if name in chosen] or asked[:MOST_CURVES]
+    grid = st.grid(5, min_column_width=170, gap="medium")
+    with grid.cell(column_span=3):
+        st.plotly_chart(
+            coincidence_figures.curves_figure(
+                {name: curves[name] for name in shown},
+                colours,
+                {name: level[name] for name in shown},
+                bands=shown if len(shown) <= MOST_BANDS else (),
+                at=at,
+            ),
+            config=figures.CONFIG,
+            key="retrieval_class_curves",
+            alt="Class coincidence of single classes over the number of neighbours",
+        )
+    with grid.cell(column_span=2):
+        st.plotly_chart(
+            coincidence_figures.class_figure({name: rates[name] for name in asked}, level, colours),
+            config=figures.CONFIG,
+            key="retrieval_classes",
+            alt=f"Class coincidence at {at} of each class, the lowest first",
+        )
+    st.caption(
+        f"{counted} Left: {len(shown)} of {number.plural(len(asked), 'class', 'classes')} over k, "
+        "chance as a dotted line of the same colour. Right: all of them at "
+        f"{number.plural(at, 'neighbour')}, the lowest first, with 95 % bootstrap intervals."
+    )
 
 
 def show_others() -> None:
@@ -123,21 +170,20 @@ def show_others() -> None:
 
 def show_worst() -> None:
     """The queries whose neighbours bear their label least."""
-    found = coincidence.answers(embedding, pair)
-    place = min(at, found.shares.shape[1]) - 1
-    shares = found.shares[:, place]
+    known = np.flatnonzero(~np.isnan(found.shares[:, at - 1]))
+    shares = found.shares[known, at - 1]
     order = np.argsort(shares, kind="stable")
     page = page_of(order.tolist(), key="worst_page", per_page=PER_PAGE)
-    rows = found.queries[list(page.items)]
+    rows = found.queries[known[list(page.items)]]
     shown = table.iloc[rows]
     tiles = [
-        tile(row, float(shares[item]), place + 1)
+        tile(row, float(shares[item]), at)
         for item, (_, row) in zip(page.items, shown.iterrows(), strict=True)
     ]
     none = int((shares == 0).sum())
     st.markdown(
         f"**{none:,} of {number.plural(len(shares), 'query', 'queries')}** found no image of their "
-        f"own label among the nearest {place + 1}."
+        f"own label among the nearest {at}."
     )
     event = gallery(
         tiles,
@@ -148,7 +194,9 @@ def show_worst() -> None:
         pixelated=bool(len(shown)) and int(shown[["width", "height"]].to_numpy().max()) <= SHARP,
         selectable=False,
     )
-    st.caption(f"Shown: {page.caption}, the worst first. A click on one shows its neighbours.")
+    st.caption(
+        f"{counted} Shown: {page.caption}, the worst first. A click on one shows its neighbours."
+    )
     if event.opened:
         selection.go("similarity", image=event.opened)
 
@@ -244,32 +292,37 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         bind="query-params",
         format_func=AVERAGES.__getitem__,
     )
-    at = st.segmented_control(
-        "At k", list(RANKS), default=10, required=True, key=AT, bind="query-params"
+    pair: str = chosen or pairs[0]
+    with headline:
+        found = coincidence.answers(embedding, pair)
+    ranks = coincidence.ranks_of(found)
+    usual = USUAL if USUAL in ranks else ranks[-1]
+    selection.of_workspace(AT, usual)
+    if st.session_state.get(AT, usual) not in ranks:
+        st.session_state[AT] = usual
+    at: int = (
+        st.segmented_control("At k", ranks, required=True, key=AT, bind="query-params") or usual
     )
-pair: str = chosen or pairs[0]
-at = at or 10
 macro = average != "overall"
 table = embedding_data.table(run)
 classes = list(workspace.dataset.classes)
 chance = float(document["pairs"][pair]["chance"]["macro" if macro else "overall"])
 of = document["pairs"][pair]
-asked_queries = coincidence.answers(embedding, pair)
-described = (
+counted = (
     f"{number.count(of['queries'])} queries in {number.plural(of['gallery'], 'image')}"
     + (
-        f", of which {len(asked_queries.queries):,} at random are counted"
-        if len(asked_queries.queries) < asked_queries.total
+        f", of which {len(found.queries):,} at random are counted"
+        if len(found.queries) < found.total
         else ""
     )
-    + f", averaged {AVERAGES['macro' if macro else 'overall']}."
+    + "."
     + (
-        f" Intervals resample the {asked_queries.groups:,} groups that the queries are of, each as "
-        "a whole."
-        if asked_queries.groups
+        f" Intervals resample the {found.groups:,} groups that the queries are of, each as a whole."
+        if found.groups
         else ""
     )
 )
+described = f"{counted} Averaged {AVERAGES['macro' if macro else 'overall']}."
 with headline:
     finding(retrieval_tables.finding(embedding, pair, at, macro, chance))
     embedding_facts.show_origin(embedding)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from cache import Workspace
 from cache.embeddings import Embedding, open_embedding
 from cache.tables import write_table
+from dashboard import coincidence
 from tests.dashboard.conftest import Fire, Shown, parameter
 
 Open = Callable[..., AppTest]
@@ -63,6 +65,74 @@ def test_curves_are_exact_without_duplicates_and_of_annoy(
     assert names[1:] == ["exact", "without near-duplicates", "Annoy's answer"]
     table = at.table[0].value
     assert table.index.tolist() == [1, 5, 10, 20, 50]
+
+
+def test_the_index_is_set_beside_the_exact_answer_on_the_queries_it_was_asked(
+    embedding: Embedding, open_page: Open
+) -> None:
+    at = open_page("retrieval", workspace="shapes", pair="all in all", average="over queries")
+    names = [trace.get("name") for trace in figure(at, "retrieval_curves")["data"]]
+    assert names[-1] == "exact, of the queries that Annoy was asked"
+    _, same = matches(embedding, "all_all")
+    exact, annoy = same[::2, :10].mean(), same[::2, 1:11].mean()
+    assert exact != pytest.approx(same[:, :10].mean(), abs=0.001)
+    row = at.table[1].value.loc[10]
+    assert row["exact"].startswith(f"{100 * exact:.1f}\N{NARROW NO-BREAK SPACE}% (")
+    assert row["Annoy"].startswith(f"{100 * annoy:.1f}\N{NARROW NO-BREAK SPACE}% (")
+    told = row["Annoy less exact"].replace("\N{MINUS SIGN}", "-")
+    assert told.startswith(f"{100 * (annoy - exact):+.2f} points (")
+    assert any("Asked: 75, drawn at random, of the 150 queries." in c.value for c in at.caption)
+    all_asked = open_page("retrieval", workspace="shapes")
+    assert any("Asked: all 30 queries." in each.value for each in all_asked.caption)
+
+
+@pytest.fixture
+def few(embedding: Embedding) -> Embedding:
+    """The embedding with no more than twelve neighbours."""
+    folder = embedding.artefact("neighbours").folder
+    for name in ("neighbours", "distances", "test_train.neighbours", "test_train.distances"):
+        np.save(folder / f"{name}.npy", np.load(folder / f"{name}.npy")[:, :12])
+    st.cache_resource.clear()
+    return embedding
+
+
+def test_no_more_neighbours_are_told_of_than_there_are(few: Embedding, open_page: Open) -> None:
+    asked = {"workspace": "shapes", "at": "50"}
+    at = open_page("retrieval", **asked, average="over queries")
+    assert not at.exception
+    assert at.segmented_control(key="at").options == ["1", "5", "10"]
+    _, same = matches(few)
+    said = at.subheader[0].value
+    assert "of the 10 nearest" in said and said.startswith(f"{100 * same[:, :10].mean():.1f}")
+    assert at.table[0].value.index.tolist() == [1, 5, 10]
+    # Another embedding keeps fifty: this one has no figure there, and no difference.
+    at = open_page("retrieval", **asked, embedding="pixels", quality="Embeddings")
+    table = at.dataframe[0].value.set_index("Embedding")
+    assert table.index[-1] == "penultimate"
+    assert table.loc["penultimate", "Class coincidence@50"] == "\N{EN DASH}"
+    assert table["Difference"].notna().to_dict() == {
+        "autoencoder": True, "pixels": False, "penultimate": False
+    }  # fmt: skip
+
+
+def test_every_class_has_its_own_curve_and_chance(embedding: Embedding, open_page: Open) -> None:
+    at = open_page("retrieval", workspace="shapes", quality="By class")
+    queries, same = matches(embedding)
+    labels = embedding.run.workspace.samples()["label"].iloc[queries]
+    drawn = figure(at, "retrieval_class_curves")
+    lines = {trace["name"]: trace for trace in drawn["data"] if "name" in trace}
+    assert set(lines) == set(labels.cat.categories)
+    for name, line in lines.items():
+        own = same[(labels == name).to_numpy()]
+        shares = np.cumsum(own, axis=1) / np.arange(1, own.shape[1] + 1)
+        y = np.frombuffer(base64.b64decode(line["y"]["bdata"]), line["y"]["dtype"])
+        assert y == pytest.approx(shares.mean(axis=0), abs=1e-6)
+    level = embedding.document("retrieval")["pairs"]["test_train"]["chance"]["classes"]
+    ends = {shape["y0"] for shape in drawn["layout"]["shapes"] if shape["y0"] == shape["y1"]}
+    assert ends == set(level)
+    one = open_page("retrieval", workspace="shapes", quality="By class", curves_of="cross")
+    drawn = figure(one, "retrieval_class_curves")["data"]
+    assert [trace["name"] for trace in drawn if "name" in trace] == ["cross"]
 
 
 def test_every_class_has_its_own_figure(embedding: Embedding, open_page: Open) -> None:
@@ -130,9 +200,20 @@ def test_the_worst_queries_lead_to_their_neighbours(
     tiles = shown(at, "retrieval_worst")["tiles"]
     assert [tile["id"] for tile in tiles] == samples.iloc[queries[order]].tolist()
     assert tiles[0]["title"] == f"{same[order[0], :10].sum()} of 10"
+    assert any(each.value.startswith("30 queries in ") for each in at.caption)
     fire(at, "retrieval_worst", {"n": 1, "added": [], "removed": [], "opened": tiles[2]["id"]})
     assert at.title[0].value == "Similarity"
     assert parameter(at, "image") == tiles[2]["id"]
+
+
+def test_worst_queries_of_a_random_part_say_so(
+    workspaces: dict[str, Workspace], open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coincidence, "MOST_QUERIES", 12)
+    st.cache_resource.clear()
+    at = open_page("retrieval", workspace="shapes", quality="Worst queries")
+    assert any("of which 12 at random are counted" in each.value for each in at.caption)
+    st.cache_resource.clear()
 
 
 def test_the_index_is_shown_with_the_chosen_point(
