@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from cache import Workspace
 from cache.issues import open_label_issues
@@ -86,17 +87,28 @@ def expect_place(page: Page, place: int, total: int) -> None:
     page.wait_for_timeout(150)
 
 
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until an element has the focus."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("each => each === document.activeElement"):
+            return
+    pytest.fail("Tab does not reach it.")
+
+
 def test_a_review_by_keyboard_alone_to_the_export_and_a_killed_server(
-    page: Page, start: Start, port: int, workspace: Workspace, queue: pd.DataFrame, tmp_path: Path
+    page: Page, start: Start, port: int, workspace: Workspace, queue: pd.DataFrame
 ) -> None:
     server = start()
-    page.goto(f"http://127.0.0.1:{port}/labels?workspace=shapes")
-    ids, n = queue["sample_id"].tolist(), len(queue)
-    suggested, given = queue["suggested"].tolist(), queue["label"].tolist()
+    n = 8
+    least = 100 * queue["suspicion"].iloc[n - 1 : n + 1].mean()
+    page.goto(f"http://127.0.0.1:{port}/labels?workspace=shapes&min_suspicion={least:.3f}")
+    queue = queue.head(n)
+    ids, suggested, given = (queue[name].tolist() for name in ("sample_id", "suggested", "label"))
     expect(page.get_by_text("Who reviews?")).to_be_visible(timeout=PATIENCE)
     expect_place(page, 1, n)
     page.keyboard.press("r")
-    page.get_by_role("combobox", name="Reviewer").focus()
+    tab_to(page, page.get_by_role("combobox", name="Reviewer"))
     # Letters of the name are no verdicts.
     page.keyboard.type("Burr Bu")
     page.keyboard.press("Enter")
@@ -140,16 +152,7 @@ def test_a_review_by_keyboard_alone_to_the_export_and_a_killed_server(
     server.kill()
     server.wait(15)
     wanted.append((ids[4], "bad", None, ""))
-    with open_reviews() as reviews:
-        made = labels.export(workspace, reviews, tmp_path / "out")
-    table = labels.read(made.csv, workspace.dataset.classes).set_index("sample_id")
-    for sample_id, verdict, _, note in wanted:
-        assert table.loc[sample_id, "verdict"] == verdict
-        assert table.loc[sample_id, "note"] == note
-        assert table.loc[sample_id, "reviewers"] == "Burr Bu"
-    assert len(table) == len(wanted)
-    decided = [given[0], suggested[1], None, other, None]
-    assert [None if pd.isna(each) else each for each in table.loc[ids[:5], "decided"]] == decided
+    assert stored() == wanted
 
     # A verdict that met no server is given again, and stored once.
     page.keyboard.press("r")
@@ -169,6 +172,24 @@ def test_a_review_by_keyboard_alone_to_the_export_and_a_killed_server(
     assert stored() == wanted
     with open_reviews() as reviews:
         assert len(reviews.rows("shapes")) == len(wanted) + 2, "a verdict, and its undoing"
+
+    # To the end of the queue, and on by the command that the page then names.
+    page.keyboard.press("w")
+    expect_place(page, 8, n)
+    page.keyboard.press("u")
+    wanted += [(ids[6], "wrong", suggested[6], ""), (ids[7], "undecidable", None, "")]
+    command = page.locator("code", has_text="labels export")
+    expect(command).to_be_visible(timeout=PATIENCE)
+    program, *words = command.inner_text().split()
+    assert program == "python"
+    subprocess.run([sys.executable, *words], cwd=PROJECT, check=True, timeout=60)
+    path = workspace.folder / labels.FOLDER / "shapes-labels.csv"
+    table = labels.read(path, workspace.dataset.classes).set_index("sample_id").loc[ids]
+    told = zip(table.index, table["verdict"], table["note"], strict=True)
+    assert list(told) == [(sample_id, verdict, note) for sample_id, verdict, _, note in wanted]
+    assert set(table["reviewers"]) == {"Burr Bu"}
+    decided = [given[0], suggested[1], None, other, None, given[5], suggested[6], None]
+    assert [None if pd.isna(each) else each for each in table["decided"]] == decided
 
 
 def test_a_lasso_on_the_square_shows_exactly_its_images(
