@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, Page
 
 from cache import Workspace
 from pipelines.reporting import write
+from tests.dashboard.conftest import make_workspace
 
 
 @pytest.fixture
@@ -20,14 +21,20 @@ def offline(chromium: BrowserContext) -> Iterator[BrowserContext]:
     chromium.set_offline(False)
 
 
-def test_it_opens_from_disk_and_asks_for_nothing(
-    offline: BrowserContext,
-    real_digits: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture(params=["one run, as the pipelines make it", "two runs, labels flipped"])
+def workspace(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Workspace:
     monkeypatch.setenv("CENTAURO_REVIEWS", f"sqlite:///{tmp_path / 'none.sqlite'}")
-    made = write(Workspace("digits", real_digits / "digits"), tmp_path / "report.html")
+    if request.param.startswith("one"):
+        return Workspace("digits", request.getfixturevalue("real_digits") / "digits")
+    return make_workspace(tmp_path, "shapes", issues={"head": "autoencoder"}, flipped=9)
+
+
+def test_it_opens_from_disk_and_asks_for_nothing(
+    offline: BrowserContext, workspace: Workspace, tmp_path: Path
+) -> None:
+    made = write(workspace, tmp_path / "report.html")
     page: Page = offline.new_page()
     said: list[str] = []
     asked: list[str] = []
@@ -43,7 +50,19 @@ def test_it_opens_from_disk_and_asks_for_nothing(
         assert page.evaluate(f"{broken}.length") == 0
     page.get_by_role("link", name="Provenance").click()
     assert page.get_by_role("heading", name="Provenance").is_visible()
-    assert page.get_by_role("table", name="Figures by split").count() == 1
+    runs = len(workspace.runs())
+    assert page.get_by_role("table", name="Figures by split").count() == runs
+    # What is there only where runs can be compared, and where the truth is known.
+    assert page.get_by_role("link", name="Comparison").count() == (runs > 1)
+    noisy = workspace.dataset.label_noise is not None
+    assert page.get_by_role("table", name="flipped on purpose are found").count() == noisy
+    if runs > 1:
+        page.get_by_role("link", name="Comparison").click()
+        row = page.get_by_role("table", name="Every two runs on 30 test images").get_by_role("row")
+        assert "plain and wide" in row.last.inner_text()
+        page.get_by_role("link", name="Labels").click()
+        flipped = page.get_by_role("table", name="How well the 9 labels of train flipped")
+        assert flipped.is_visible() and flipped.get_by_role("row").count() == 3
     page.close()
     assert not said
     assert {url.split("#")[0] for url in asked if not url.startswith("data:")} == {
