@@ -16,7 +16,13 @@ from dashboard import live
 from dashboard.occluding import Fill
 from dashboard.widgets.messages import plain
 from dashboard.widgets.occlusion import Panel
+from pipelines.methods import number
+from pipelines.methods.occlusion import timing
 from pipelines.methods.occlusion.fidelity import fidelity, flat
+from pipelines.methods.occlusion.timing import Times
+
+WAYS = {"whole": "the whole network", "table": "a table of patterns", "regions": "regions alone"}
+"""How the exact engine can go about it."""
 
 _FILLS: dict[float | str, Fill] = {0.0: "black", "mean": "mean", "blur": "blur"}
 
@@ -120,31 +126,44 @@ def finding(document: dict[str, Any]) -> str:
     name = drawing(document)[0]
     told = document["estimators"][name]
     correlation = told["fidelity"]["means"]["pearson"]["value"]
-    exact, estimate = document["ms"]["exact"]["many"]["median"], told["ms"]["many"]["median"]
+    which, exact, estimate = timing.compared(document["ms"]["exact"], told["ms"])
+    each = "a map, one image alone" if which == "one" else "a map"
+    slow, fast = _ms(exact["median"]), _ms(estimate["median"])
     start = f"Maps drawn by **{plain(name)}**"
     if correlation is not None:
         start += f" correlate with the exact ones at {correlation:.2f} on test"
     if told["break_even"] is None:
         return (
-            f"{start}; the exact engine takes {exact:.2f} ms a map, the estimate "
-            f"{estimate:.2f}: for this model an estimate never pays."
+            f"{start}; the exact engine takes {slow} ms {each}, the estimate {fast}: for this "
+            "model an estimate never pays."
+        )
+    payback = told.get("payback")
+    # An earlier version counted the training alone.
+    spent = "the training has"
+    if payback is not None:
+        spent = (
+            f"the training ({_seconds(payback['training_seconds'])}) and the {payback['maps']:,} "
+            f"exact maps that it learns from ({_seconds(payback['maps_seconds'])}) have"
         )
     return (
-        f"{start} and take {estimate:.2f} ms in place of {exact:.2f}: the training has paid after "
+        f"{start} and take {fast} ms {each} in place of {slow}: {spent} paid after "
         f"{told['break_even']:,} images."
     )
 
 
 def times_table(document: dict[str, Any]) -> pd.DataFrame:
     """One row a way to a map: milliseconds, one image alone and one among many."""
-    loop, exact = document["ms"]["study_loop"], document["ms"]["exact"]
-    rows = [
-        ("the study's loop", _spread(loop), ""),
-        ("exact engine", _spread(exact["one"]), _spread(exact["many"])),
-    ]
+    times = document["ms"]
+    # An earlier version timed the way that was chosen alone, and did not name it.
+    chosen = times.get("way")
+    rows = [("the study's loop", _spread(times["study_loop"]), "")]
+    for way, its in {chosen: times["exact"], **times.get("other_ways", {})}.items():
+        name = "exact engine" if way is None else f"exact: {WAYS[way]}"
+        taken = " (the one taken)" if way is not None and way == chosen else ""
+        rows.append((name + taken, _spread(its["one"]), _of_many(its)))
     for name, told in document["estimators"].items():
         if not told["baseline"]:
-            rows.append((name, _spread(told["ms"]["one"]), _spread(told["ms"]["many"])))
+            rows.append((name, _spread(told["ms"]["one"]), _of_many(told["ms"])))
     columns = ["way", "one image, ms", "one of many, ms"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -153,8 +172,10 @@ def show_times(document: dict[str, Any]) -> None:
     """Draw what a map costs, each way."""
     st.table(times_table(document), border="horizontal", hide_index=True)
     st.caption(
-        "Medians with the 5th and 95th percentile, in one process, warm. The study's loop is timed "
-        "on some positions and scaled up."
+        "Medians with the 5th and 95th percentile, in one process, warm; behind each how many "
+        "images were given at a time. The study's loop is timed on some positions and scaled up. "
+        "An estimate pays only where its times lie below those of the exact engine, spread "
+        "included."
     )
     for name, told in document["estimators"].items():
         if not told["baseline"]:
@@ -187,6 +208,18 @@ def _drawn_by(
 
 def _spread(times: dict[str, float]) -> str:
     return f"{_ms(times['median'])} ({_ms(times['low'])} to {_ms(times['high'])})"
+
+
+def _of_many(times: Times) -> str:
+    many = times["many"]
+    # An earlier version repeated the time of one where many were not measured.
+    if many is None or many == times["one"]:
+        return number.UNKNOWN
+    return f"{_spread(many)}, {many.get('images', timing.MANY):.0f} at a time"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:,.1f} s" if value < 10 else f"{value:,.0f} s"
 
 
 def _ms(value: float) -> str:

@@ -13,6 +13,7 @@ from cache.issues import LabelIssues, label_issues
 from cache.occlusion import Occlusion, drawing, occlusions
 from cache.part import Part
 from pipelines.methods.decided_labels import accuracy
+from pipelines.methods.occlusion.timing import compared
 
 
 def describe(workspace: Workspace) -> dict[str, Any]:
@@ -29,11 +30,13 @@ def describe(workspace: Workspace) -> dict[str, Any]:
         ``left_out``, or None where nothing is decided there, or for other samples), ``stages`` (the
         workspace's and its own) by name, and ``embeddings`` by name: each with ``dim``,
         ``coincidence`` (test against train, macro, by k), ``annoy``, ``trustworthiness`` and
-        ``stages``; and ``occlusion`` by name: each with ``engine``, ``ms_exact``, ``maps`` by
-        split, ``stages``, and of its first estimator ``ms_estimate``, ``ratio`` and ``fidelity`` on
-        test, beside the number of ``flat`` maps there; and ``issues`` by name: each with ``by``,
-        ``embedding``, ``accuracy`` (out of fold), ``suspects`` by split, ``recovery`` (None where
-        the truth is not known) and ``stages``. What is not there yet is None.
+        ``stages``; and ``occlusion``, empty for a run without maps: ``name``, ``engine``,
+        ``ms_exact``, ``maps`` by split, ``stages``, and of its first estimator ``ms_estimate``,
+        ``ratio`` and ``fidelity`` on test, beside the number of ``flat`` maps there, all of the
+        first kind of maps in the recipe; ``kinds`` has the same of every kind by name; and
+        ``issues`` by name: each with ``by``, ``embedding``, ``accuracy`` (out of fold),
+        ``suspects`` by split, ``recovery`` (None where the truth is not known) and ``stages``. What
+        is not there yet is None.
     """
     states = workspace.states()
     shared = {state.stage: _stage(state) for state in states if state.run is None}
@@ -74,7 +77,7 @@ def _run(run: Run, shared: dict[str, Any], states: list[StageState]) -> dict[str
         "by_decided_labels": _by_decided(run),
         "stages": {**shared, **own},
         "embeddings": {each.name: _embedding(each, mine) for each in embeddings(run)},
-        "occlusion": {each.name: _occlusion(each, mine) for each in occlusions(run)},
+        "occlusion": _occlusions(run, mine),
         "issues": {each.name: _issues(each, mine) for each in label_issues(run)},
     }
 
@@ -108,11 +111,21 @@ def _embedding(embedding: Embedding, states: list[StageState]) -> dict[str, Any]
     }
 
 
+def _occlusions(run: Run, states: list[StageState]) -> dict[str, Any]:
+    """What is told of the first kind of maps, and of every kind by name."""
+    kinds = {each.name: _occlusion(each, states) for each in occlusions(run)}
+    for name, first in kinds.items():
+        return {"name": name, **first, "kinds": kinds}
+    return {}
+
+
 def _occlusion(occlusion: Occlusion, states: list[StageState]) -> dict[str, Any]:
     exact, estimated = (_document(occlusion, stage) for stage in ("exact", "estimators"))
     first = _first_estimator(estimated)
-    ms_exact = estimated["ms"]["exact"]["many"]["median"] if estimated else None
-    ms_estimate = first and first["ms"]["many"]["median"]
+    ms_exact = ms_estimate = None
+    if estimated and first:
+        _, *times = compared(estimated["ms"]["exact"], first["ms"])
+        ms_exact, ms_estimate = (each["median"] for each in times)
     return {
         "engine": exact and exact["way"],
         "ms_exact": ms_exact if ms_exact is not None else exact and exact["ms"],

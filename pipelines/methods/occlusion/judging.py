@@ -6,10 +6,12 @@ the mean map of the predicted class, and every third position computed, the rest
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -22,7 +24,7 @@ from pipelines.methods.feeding import Inputs, to_probabilities
 from pipelines.methods.intervals import bootstrap
 from pipelines.methods.occlusion import fidelity, risk, study, timing
 from pipelines.methods.occlusion.curves import curves
-from pipelines.methods.occlusion.engine import open_engine
+from pipelines.methods.occlusion.engine import Way, open_engine
 from pipelines.methods.occlusion.patches import filled, of_class
 
 if TYPE_CHECKING:
@@ -172,11 +174,11 @@ class Judge:
             }
             told["study_mse"] = self._study_errors(name)
             if "ms" in told:
-                told["break_even"] = timing.break_even(
-                    told["seconds"][0],
-                    times["exact"]["many"]["median"],
-                    told["ms"]["many"]["median"],
+                learnt = np.isin(self.split, ("train", "val")) & self._predicted_as(told["only"])
+                payback = timing.break_even(
+                    told["seconds"][0], int(learnt.sum()), times["exact"], told["ms"]
                 )
+                told["break_even"], told["payback"] = payback.images, asdict(payback)
             estimators[name] = told
         test = self.split == "test"
         document = {
@@ -257,7 +259,7 @@ class Judge:
         judged: np.ndarray = (self.split == "test") & self._predicted_as(self._told[name]["only"])
         return judged
 
-    def _times_of(self, network: Any) -> dict[str, dict[str, float]]:
+    def _times_of(self, network: Any) -> timing.Times:
         some = np.arange(min(timing.MANY, len(self.split)))
         draw = estimating.drawer(network)
         return timing.of_estimator(draw, self.read(some), self.predicted[some])
@@ -265,12 +267,21 @@ class Judge:
     def _exact_times(self) -> dict[str, Any]:
         some = np.arange(min(timing.MANY, len(self.split)))
         images, model = self.read(some), self.load(None)
-        engine = open_engine(
-            model, size=self.exact["patch"], stride=self.exact["stride"], way=self.exact["way"]
-        )
-        hidden = filled(images, self.exact["fill"], self.exact["patch"])
-        loop = timing.of_loop(model, images[0], hidden[0], engine.patches)
-        return {"exact": timing.of_engine(engine, images, hidden), "study_loop": loop}
+        patch, stride, way = (self.exact[name] for name in ("patch", "stride", "way"))
+        engine = open_engine(model, size=patch, stride=stride, way=way)
+        hidden = filled(images, self.exact["fill"], patch)
+        others = {}
+        for other in get_args(Way):
+            with contextlib.suppress(ValueError):
+                if other != way:
+                    opened = open_engine(model, size=patch, stride=stride, way=other)
+                    others[other] = timing.of_other_way(opened, images, hidden)
+        return {
+            "exact": timing.of_engine(engine, images, hidden),
+            "way": way,
+            "other_ways": others,
+            "study_loop": timing.of_loop(model, images[0], hidden[0], engine.patches),
+        }
 
     def _keep(self, name: str, drawn: np.ndarray) -> None:
         measured = fidelity.fidelity(self.truth, drawn)

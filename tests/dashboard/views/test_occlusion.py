@@ -269,7 +269,26 @@ def test_grad_cam_explains_the_four_most_probable_classes(
 def test_times_are_told_each_way(run: Run, right: str) -> None:
     at = open_maps(image=right, patch="5", about="Times")
     (table,) = at.table
-    assert list(table.value["way"]) == ["the study's loop", "exact engine", "ours"]
+    ways = ["a table of patterns (the one taken)", "the whole network", "regions alone"]
+    exact = [f"exact: {way}" for way in ways]
+    assert list(table.value["way"]) == ["the study's loop", *exact, "ours"]
+    assert all(each.endswith(" at a time") for each in table.value["one of many, ms"][1:])
+
+
+def test_times_of_an_earlier_version_can_be_read(run: Run) -> None:
+    document = open_occlusion(run, "five").document("estimators")
+    ours, times = document["estimators"]["ours"], document["ms"]
+    del ours["payback"], times["way"], times["other_ways"]
+    # Where many would have taken too long, it repeated the time of one.
+    times["exact"] = {"one": {"median": 300.0, "low": 290.0, "high": 310.0}}
+    times["exact"]["many"] = times["exact"]["one"]
+    ours["ms"]["one"] = {"median": 2.0, "low": 1.0, "high": 3.0}
+    ours["break_even"] = 12
+    table = estimates.times_table(document)
+    assert list(table["way"]) == ["the study's loop", "exact engine", "ours"]
+    assert table["one of many, ms"][1] == "–"
+    told = estimates.finding(document)
+    assert "2 ms a map, one image alone in place of 300: the training has paid after 12" in told
 
 
 def test_a_kind_of_map_leads_to_its_images_and_to_the_errors(

@@ -219,13 +219,16 @@ def test_a_changed_field_remakes_these_maps_alone(data: Path, root: Path, tmp_pa
 
 def test_status_says_how_they_were_made(workspace: Workspace) -> None:
     run, _ = describe(workspace)["runs"]
-    told = run["occlusion"]["small"]
+    told, kinds = run["occlusion"], run["occlusion"]["kinds"]
+    asked = {"engine", "ms_exact", "ms_estimate", "ratio", "fidelity", "flat", "maps"}
+    assert asked < set(told) and list(kinds) == list(MAPS)
+    assert told == {"name": "small", **kinds["small"], "kinds": kinds}
     assert told["engine"] == "table" and told["maps"]["train"] == 12
     assert told["ratio"] == pytest.approx(told["ms_exact"] / told["ms_estimate"])
     assert set(told["fidelity"]) >= {"pearson", "spearman", "ssim", "iou10", "mse"}
     assert told["flat"] >= 0
     assert {stage["state"] for stage in told["stages"].values()} == {"done"}
-    without = run["occlusion"]["mean"]
+    without = kinds["mean"]
     assert without["ms_estimate"] is None and without["fidelity"] is None
 
 
@@ -280,11 +283,18 @@ def test_what_is_told_is_of_test_over_all_trainings(small: Occlusion) -> None:
     assert ours["fidelity"]["n"] == len(mine) and document["test"]["maps"] == len(test)
     assert ours["repeats"]["mse"]["n"] == 2 and ours["repeats"]["mse"]["std"] > 0
     assert len(ours["seconds"]) == 2 and ours["parameters"] > 0
-    for way in ("exact",):
-        assert document["ms"][way]["one"]["low"] <= document["ms"][way]["one"]["median"]
-    assert document["ms"]["study_loop"]["median"] > document["ms"]["exact"]["one"]["median"]
-    gain = document["ms"]["exact"]["many"]["median"] - ours["ms"]["many"]["median"]
-    assert (ours["break_even"] is None) == (gain <= 0)
+    times = document["ms"]
+    assert times["way"] == "table" and set(times["other_ways"]) == {"whole", "regions"}
+    for its in (times["exact"], *times["other_ways"].values(), ours["ms"]):
+        assert its["one"]["low"] <= its["one"]["median"] and 2 <= its["many"]["images"] <= 64
+    assert times["study_loop"]["median"] > times["exact"]["one"]["median"]
+    payback = ours["payback"]
+    assert payback["maps"] == 12 + 5 and payback["compared"] == "many"
+    assert payback["maps_seconds"] == pytest.approx(17 * times["exact"]["many"]["median"] / 1000)
+    assert payback["training_seconds"] == ours["seconds"][0]
+    assert ours["break_even"] == payback["images"]
+    pays = times["exact"]["many"]["low"] > ours["ms"]["many"]["high"]
+    assert (ours["break_even"] is not None) == pays
 
 
 def test_the_study_s_own_way_takes_the_convolutions_of_another_run(small: Occlusion) -> None:
