@@ -94,7 +94,7 @@ def show_sample() -> Laid:
     st.caption(plain(str(name)))
     st.caption(similar.rank_line(table, widest, str(sample["label"])))
     with st.container(horizontal=True, gap="small"):
-        show_map_button(np.concatenate([[row], found.rows]))
+        show_map_button(np.concatenate([[row], found.rows]), "a query and its")
         sample_id, split, unknown = sample["sample_id"], sample["split"], "predicted" not in table
         ways.button("errors", sample_id, origin="similarity", split=split, disabled=unknown)
         ways.button("occlusion", sample_id, origin="similarity", disabled=unknown)
@@ -104,7 +104,7 @@ def show_sample() -> Laid:
     return laid
 
 
-def show_map_button(rows: np.ndarray) -> None:
+def show_map_button(rows: np.ndarray, whose: str) -> None:
     """A way to the map with the result picked."""
     st.button(
         "On the map",
@@ -113,7 +113,7 @@ def show_map_button(rows: np.ndarray) -> None:
         type="tertiary",
         disabled=not embedding_data.has(embedding, "projection"),
         on_click=show_on_map,
-        args=(rows, f"a query and its nearest in {embedding.title}"),
+        args=(rows, f"{whose} nearest in {embedding.title}"),
     )
 
 
@@ -142,7 +142,7 @@ def show_upload(shown: Upload) -> Laid:
         f"An upload of {width} × {height} pixels; it has no label, so nothing is marked. On the "
         "map it stands amid its neighbours."
     )
-    show_map_button(found.rows)
+    show_map_button(found.rows, f"of {shown.name} the")
     return laid
 
 

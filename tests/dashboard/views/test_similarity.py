@@ -198,6 +198,9 @@ def test_all_uploads_stand_on_the_map_of_any_embedding(
         return [(each, *map(pytest.approx, of[row].tolist())) for each, row in both]
 
     assert marks() == places("penultimate")
+    # The upload itself is none of the images that are picked.
+    assert any("25 of 150 images**, of two\\.png the nearest in penultimate" in each.value
+               for each in at.markdown)  # fmt: skip
     assert any("The 2 rings with names are your uploads" in each.value for each in at.caption)
     at.selectbox(key="embedding").select("pixels").run()
     assert marks() == places("pixels")
