@@ -10,6 +10,7 @@ import numpy as np
 
 from pipelines.methods import epochs
 from pipelines.methods.feeding import Inputs, predictor
+from pipelines.methods.folds import watched
 from pipelines.methods.training import Data, best_model, train
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ def classifier_probabilities(
 ) -> np.ndarray:
     """Probabilities of every sample by the model of a run that was trained without its fold.
 
-    The fold after the one that is held out is not trained on either: the best epoch, early
-    stopping and learning rate look at it, as those of the run look at val.
+    A further fold (:func:`pipelines.methods.folds.watched`) is not trained on either: the best
+    epoch, early stopping and learning rate look at it, as those of the run look at val.
 
     Args:
         run: How to train.
@@ -47,9 +48,10 @@ def classifier_probabilities(
         float32 (n, k), rows summing to one.
 
     Raises:
-        StageError: A training diverged.
+        StageError: A training diverged, or none could learn the classes that it is asked about.
     """
     total = int(folds.max()) + 1
+    watched_by = [watched(labels, folds, fold) for fold in range(total)]
     _count_earlier_attempts(work)
     probabilities = np.empty((len(labels), len(classes)), np.float32)
     for fold in range(total):
@@ -59,12 +61,12 @@ def classifier_probabilities(
             def in_fold(done: float, of: int, before: int = fold * run.epochs) -> None:
                 progress(before + done, total * run.epochs)
 
-            watched = (fold + 1) % total
+            looked_at = watched_by[fold]
             data = Data(
                 inputs,
                 labels,
-                np.flatnonzero((folds != fold) & (folds != watched)),
-                np.flatnonzero(folds == watched),
+                np.flatnonzero((folds != fold) & (folds != looked_at)),
+                np.flatnonzero(folds == looked_at),
                 classes,
             )
             done = train(run, data, name, work=work / f"fold-{fold}", progress=in_fold)

@@ -64,3 +64,31 @@ def assign(
         filled[fold] += len(rows)
         folds[rows] = fold
     return folds
+
+
+def watched(labels: np.ndarray, folds: np.ndarray, fold: int) -> int:
+    """The fold that a training without another one looks at to choose its best epoch.
+
+    It is the next one without which every class of the fold that is held out is still learnt: an
+    image of a class that a model never saw would look mislabelled whatever its label.
+
+    Args:
+        labels: Codes (n,) of the classes.
+        folds: Fold (n,) of each sample, from 0.
+        fold: The one that is held out.
+
+    Raises:
+        StageError: There is no such fold.
+    """
+    count = int(folds.max()) + 1
+    asked = np.unique(labels[folds == fold])
+    for other in np.roll(np.arange(count), -fold - 1)[:-1]:
+        if np.isin(asked, labels[(folds != fold) & (folds != other)]).all():
+            return int(other)
+    rare = [int(kind) for kind in asked if len(np.unique(folds[labels == kind])) < 3]
+    raise StageError(
+        "A classifier out of fold needs samples of each class in a third fold, beside the one that "
+        "is held out and the one that its best epoch is chosen on. Received: fewer of the classes "
+        f"at the positions {rare}. Add images of them, leave them out (dataset.classes), ask for "
+        "more folds, or for 'by: head'."
+    )

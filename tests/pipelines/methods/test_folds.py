@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines.errors import StageError
-from pipelines.methods.folds import assign
+from pipelines.methods.folds import assign, watched
 
 
 def labels_of(counts: list[int]) -> np.ndarray:
@@ -46,3 +46,20 @@ def test_what_cannot_be_divided_is_told() -> None:
         assign(np.array([0, 0, 1, 1]), None, None, 5, seed=0)
     with pytest.raises(StageError, match=r"at least two samples of each class.*positions \[1\]"):
         assign(np.array([0, 0, 0, 1, 1]), np.array([None, None, None, "a", "a"]), None, 3, seed=0)
+
+
+def test_the_watched_fold_is_the_next_one_that_leaves_every_class_to_learn() -> None:
+    labels = np.repeat([0, 1], [20, 2])
+    folds = np.array([*np.tile(np.arange(5), 4), 3, 4])
+    assert [watched(labels, folds, fold) for fold in range(5)] == [1, 2, 3, 0, 0]
+    for fold in range(5):
+        trained = (folds != fold) & (folds != watched(labels, folds, fold))
+        assert set(labels[folds == fold]) <= set(labels[trained])
+
+
+def test_a_class_that_no_training_could_learn_is_told() -> None:
+    labels = np.repeat([0, 1, 2], [9, 2, 2])
+    folds = np.array([*np.tile(np.arange(3), 3), 0, 1, 0, 2])
+    with pytest.raises(StageError, match=r"third fold.*positions \[1, 2\].*'by: head'"):
+        watched(labels, folds, 0)
+    assert watched(labels, folds, 1) == 2
