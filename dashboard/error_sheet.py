@@ -36,6 +36,11 @@ from pipelines.methods.label_issues import NONE, WORDS
 NEAREST: Final = 5
 """Nearest images of each class that are shown."""
 
+CLASSES: Final = 4
+"""Most classes whose nearest images are shown: more do not fit on one side of paper."""
+
+_RANKS: Final = ("most", "second most", "third most", "fourth most")
+
 STYLE: Final = """<style>
 .views { display: flex; flex-wrap: wrap; gap: 0.5rem; }
 .views figure { flex: 1 1 4.5rem; max-width: 7rem; margin: 0; }
@@ -57,7 +62,8 @@ STYLE: Final = """<style>
     --st-background-color: #FFFFFF !important; --st-secondary-background-color: #F3F5F7 !important;
     --st-border-color: #D5DAE0 !important; }
   .stGrid { grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }
-  .stGrid:has(> :nth-child(3)) { grid-template-columns: repeat(3, minmax(0, 1fr)) !important; }
+  .stGrid:has(> :nth-child(3):last-child) {
+    grid-template-columns: repeat(3, minmax(0, 1fr)) !important; }
   .stPlotlyChart svg text { fill: #1B2128 !important; }
 }
 </style>"""
@@ -110,8 +116,8 @@ def show_map(run: Run, sample: pd.Series, view: str) -> None:
 
 
 def show_nearest(run: Run, table: pd.DataFrame, row: int) -> list[int]:
-    """Draw the nearest images of the predicted and of the true class; where the answer is right,
-    of the true class and of the second most probable one.
+    """Draw the nearest images of each class; where there are more than :data:`CLASSES`, of the
+    predicted, the true and the most probable others.
 
     Returns:
         Positions of its near-duplicates in the embedding that is shown.
@@ -222,13 +228,16 @@ def _small(run: Run, sample: pd.Series, view: str) -> str:
 def _classes(run: Run, sample: pd.Series) -> list[tuple[str, str]]:
     """The classes whose nearest images are shown, with what each is of the image."""
     label, predicted = str(sample["label"]), str(sample["predicted"])
-    if label != predicted:
-        return [("the predicted class", predicted), ("the true class", label)]
+    if label == predicted:
+        words = {label: "its class"}
+    else:
+        words = {predicted: "the predicted class", label: "the true class"}
     classes = run.workspace.dataset.classes
     values = sample[[f"p_{place}" for place in range(len(classes))]].to_numpy(dtype=np.float64)
-    second = classes[int(np.argsort(-values, kind="stable")[1])] if len(classes) > 1 else label
-    chosen = [("its class", label), ("the second most probable class", second)]
-    return chosen[: 1 + (second != label)]
+    for rank, place in zip(_RANKS, np.argsort(-values, kind="stable"), strict=False):
+        if len(words) < CLASSES:
+            words.setdefault(classes[place], f"the {rank} probable class")
+    return [(word, name) for name, word in words.items()]
 
 
 def _suspicion(issues: LabelIssues, sample_id: str) -> str:

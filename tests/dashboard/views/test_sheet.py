@@ -53,10 +53,13 @@ def test_everything_of_an_image_is_on_its_sheet(
     samples = workspaces["shapes"].samples().set_index("sample_id")
     which = "its class" if correct else "the true class"
     others = "the second most probable class" if correct else "the predicted class"
+    third = "the third most probable class"
     tiles = shown(at, f"sheet_{which}")["tiles"]
     assert len(tiles) == 5 and {samples.loc[tile["id"], "label"] for tile in tiles} == {label}
     assert sample["sample_id"] not in {tile["id"] for tile in tiles}
     assert len(shown(at, f"sheet_{others}")["tiles"]) == 5
+    (last,) = {samples.loc[tile["id"], "label"] for tile in shown(at, f"sheet_{third}")["tiles"]}
+    assert last not in (label, sample["predicted"])
     assert sample["sample_id"] in shown(at, "sheet_Image")["src"]
     assert "The cache has no map of this image" in said
     judged = open_label_issues(workspaces["shapes"].run("plain"), "head").table()
