@@ -21,7 +21,7 @@ def test_what_is_reviewed_is_trained_on_and_test_stays_whole(
     monkeypatch.setenv("CENTAURO_REVIEWS", f"sqlite:///{tmp_path / 'reviews.sqlite'}")
     told = reviewed_labels.measured(tmp_path, 0.025, 0.05, 0)
     assert (told.train, told.flipped, told.reviewed) == (1078, 27, 54)
-    assert [len(right) for right in told.right.values()] == [449] * 3
+    assert [len(right) for right in told.right.values()] == [503] * 3
     workspace = open_workspace("seed-0", tmp_path)
     assert workspace.run("flipped").document["labels"] == {"trained_on": "given"}
     assert workspace.run("reviewed").document["labels"]["changed"]["train"] == told.found > 15
