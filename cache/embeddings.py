@@ -6,7 +6,7 @@
         vectors/        vectors.npy embedding.json, and what embeds further images
         neighbours/     neighbours.npy distances.npy neighbours.json, and those of pairs of splits
         index/          index.ann index.json
-        retrieval/      retrieval.json duplicates.npy, and neighbours without duplicates
+        retrieval/      retrieval.json duplicates.npy, and neighbours by pair of splits
         projection/     umap.npy pca.npy trustworthiness.npy projection.json
         clusters/       clusters.parquet clusters.json
 
@@ -68,12 +68,21 @@ class Embedding(Part):
         return Neighbours(queries, positions, load_array(artefact.path("distances.npy")))
 
     def neighbours_between(self, queries: str, gallery: str) -> Neighbours:
-        """Those of one split's samples among another's (``test``, ``train``).
+        """Those of one split's samples among another's (``test``, ``train``; ``all`` of them).
+
+        Those among all are rows of the shared graph; pairs that only ``retrieval`` looks at are
+        kept there.
 
         Raises:
-            MissingArtefactError: This pair was not computed; see ``document("neighbours")``.
+            MissingArtefactError: This pair was not computed; see ``document("retrieval")``.
         """
-        artefact, stem = self.artefact("neighbours"), f"{queries}_{gallery}"
+        if gallery == "all":
+            graph, split = self.neighbours(), self.run.workspace.samples()["split"]
+            rows = np.flatnonzero((split == queries) | (queries == "all")).astype(np.int32)
+            return Neighbours(rows, graph.positions[rows], graph.distances[rows])
+        stem = f"{queries}_{gallery}"
+        shared = stem in self.document("neighbours")["pairs"]
+        artefact = self.artefact("neighbours" if shared else "retrieval")
         return Neighbours(
             load_array(artefact.path(f"{stem}.queries.npy")),
             load_array(artefact.path(f"{stem}.neighbours.npy")),

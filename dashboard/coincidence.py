@@ -33,13 +33,6 @@ VARIANTS: Final = {
 }
 """Whose neighbours are counted, of all queries or of those that the index was asked."""
 
-PAIRS: Final = {
-    "test_train": "test in train",
-    "val_train": "val in train",
-    "all_all": "all in all",
-}
-"""Whose neighbours are looked for where, by the name that the cache uses."""
-
 
 @dataclass(frozen=True)
 class Answers:
@@ -67,9 +60,13 @@ class Answers:
 
 
 def pairs_of(embedding: Embedding) -> list[str]:
-    """The pairs of splits that were measured, in the order of ``PAIRS``."""
-    there = embedding_data.document(embedding, "retrieval")["pairs"]
-    return [name for name in PAIRS if name in there]
+    """The pairs of splits that were measured, by the names that the cache uses."""
+    return list(embedding_data.document(embedding, "retrieval")["pairs"])
+
+
+def in_words(pair: str) -> str:
+    """Whose neighbours are looked for where: ``test in train`` for ``test_train``."""
+    return pair.replace("_", " in ")
 
 
 def answers(embedding: Embedding, pair: str, variant: str = EXACT) -> Answers:
@@ -77,7 +74,7 @@ def answers(embedding: Embedding, pair: str, variant: str = EXACT) -> Answers:
 
     Args:
         embedding: What is searched.
-        pair: Key of ``PAIRS``.
+        pair: One of :func:`pairs_of`.
         variant: Key of ``VARIANTS``.
 
     Raises:
@@ -114,7 +111,7 @@ def compared(first: Embedding, second: Embedding, pair: str, k: int, macro: bool
     Args:
         first: Whose class coincidence the other's is taken from.
         second: The other.
-        pair: Key of ``PAIRS``.
+        pair: One of :func:`pairs_of` of both.
         k: How many neighbours; both have as many.
         macro: Average over classes and not over queries, as the curves that it stands beside.
     """
@@ -138,11 +135,7 @@ def _answers(
     samples = data.samples(_embedding.run.workspace)
     codes = samples["label"].cat.codes.to_numpy()
     asked, _, gallery = pair.partition("_")
-    there = (
-        _embedding.neighbours()
-        if pair == "all_all"
-        else _embedding.neighbours_between(asked, gallery)
-    )
+    there = _embedding.neighbours_between(asked, gallery)
     positions = there.positions
     if variant in (CLEAN, ANNOY):
         artefact = _embedding.artefact("retrieval")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cache.embeddings import Embedding
 from dashboard import coincidence, embedding_data, embedding_facts
-from dashboard.coincidence import ANNOY, ASKED, CLEAN, EXACT, PAIRS, VARIANTS
+from dashboard.coincidence import ANNOY, ASKED, CLEAN, EXACT, VARIANTS
 from dashboard.coincidence_figures import rate_at
 from dashboard.embedding_facts import rate_of
 from pipelines.methods import number
@@ -26,7 +26,7 @@ def finding(embedding: Embedding, pair: str, k: int, macro: bool, chance: float)
     if document["pairs"][pair]["clean"]["affected"]:
         kept = rate_at(coincidence.curve(embedding, pair, CLEAN, macro), k)
         without = f", {number.percent(kept.value)} without near-duplicates"
-    where = PAIRS[pair].partition(" in ")
+    where = pair.partition("_")
     nearest = f"{k} nearest" if k > 1 else "nearest"
     verb = "bear" if k > 1 else "bears"
     gallery = "" if where[2] == "all" else f" {where[2]}"

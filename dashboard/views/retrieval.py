@@ -17,7 +17,7 @@ from dashboard import (
     retrieval_tables,
     selection,
 )
-from dashboard.coincidence import ANNOY, ASKED, EXACT, PAIRS, VARIANTS
+from dashboard.coincidence import ANNOY, ASKED, EXACT, VARIANTS
 from dashboard.images import thumbnail_url, view_shown
 from dashboard.points import SHARP
 from dashboard.widgets import figures
@@ -135,8 +135,8 @@ def show_classes() -> None:
             alt=f"Class coincidence at {at} of each class, the lowest first",
         )
     st.caption(
-        f"{counted} Left: {len(shown)} of {number.plural(len(asked), 'class', 'classes')} over k, "
-        "chance as a dotted line of the same colour. Right: all of them at "
+        f"{counted} Curves: {len(shown)} of {number.plural(len(asked), 'class', 'classes')}, "
+        "chance as a dotted line of the same colour. Points: all of them at "
         f"{number.plural(at, 'neighbour')}, the lowest first, with 95 % bootstrap intervals."
     )
 
@@ -274,14 +274,16 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     selection.of_workspace(PAIR, pairs[0])
     if st.session_state.get(PAIR, pairs[0]) not in pairs:
         st.session_state[PAIR] = pairs[0]
-    chosen = st.segmented_control(
+    pair = st.selectbox(
         "Queries and gallery",
         pairs,
-        required=True,
         key=PAIR,
         bind="query-params",
-        format_func=PAIRS.__getitem__,
-        help="Whose neighbours are looked for where. A query is never its own neighbour.",
+        format_func=coincidence.in_words,
+        width=170,
+        help="Whose neighbours are looked for where. A query is never its own neighbour. Further "
+        "pairs of splits are measured where the recipe asks for them: pairs: [train in train] of "
+        "the embedding.",
     )
     average = st.segmented_control(
         "Average",
@@ -292,7 +294,6 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         bind="query-params",
         format_func=AVERAGES.__getitem__,
     )
-    pair: str = chosen or pairs[0]
     with headline:
         found = coincidence.answers(embedding, pair)
     ranks = coincidence.ranks_of(found)

@@ -15,7 +15,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 _AT_ONCE = 200
-_MANY = 3000
+_MANY = 1000
 _MOST_DRAWN = 20_000_000
 
 

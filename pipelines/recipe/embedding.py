@@ -29,6 +29,22 @@ Backbone = Literal[
 BACKBONES: tuple[str, ...] = Backbone.__args__  # type: ignore[attr-defined]
 
 
+Pair = Literal[
+    "train in train",
+    "train in val",
+    "train in test",
+    "train in all",
+    "val in train",
+    "val in val",
+    "val in test",
+    "val in all",
+    "test in train",
+    "test in val",
+    "test in test",
+    "test in all",
+]
+
+
 class IndexRecipe(Part):
     """The approximate index (Annoy)."""
 
@@ -69,6 +85,11 @@ class EmbeddingBase(Part):
     metric: Literal["euclidean", "cosine"] = "euclidean"
     near_duplicate: float = Field(
         0.995, gt=0, le=1, description="correlation of pixels from which two images are one"
+    )
+    pairs: tuple[Pair, ...] = Field(
+        (),
+        description="further pairs of splits whose search is measured, as 'train in train'; always "
+        "measured: test in train, val in train, test in test, test in all, all in all",
     )
     index: IndexRecipe = Field(default_factory=IndexRecipe)
     projection: ProjectionRecipe = Field(default_factory=ProjectionRecipe)

@@ -5,7 +5,8 @@ resample the queries, those of one group together; the studies' own protocol; di
 between labels; silhouette), ``duplicates.npy`` (m, 2) pairs of near-duplicates, and by pair of
 splits ``<pair>.clean.npy`` (q, k), the neighbours without near-duplicates and members of the
 query's group, and ``<pair>.annoy.npy`` (q, k), what the index answers; rows of -1 for queries that
-it was not asked.
+it was not asked. Pairs of splits that the stage ``neighbours`` has not looked at get neighbours of
+their own here, in the same files as there.
 """
 
 from __future__ import annotations
@@ -15,7 +16,15 @@ from typing import Any
 import numpy as np
 
 from cache.artefact import write_json
-from pipelines.methods import annoy_index, coincidence, near_duplicates, separation, studies
+from cache.embeddings import Neighbours
+from pipelines.methods import (
+    annoy_index,
+    coincidence,
+    near_duplicates,
+    neighbours,
+    separation,
+    studies,
+)
 from pipelines.methods.feeding import open_inputs
 from pipelines.methods.splits import units_of
 from pipelines.recipe import Recipe
@@ -27,25 +36,28 @@ _AT = (1, 5, 10, 20, 50)
 _ASKED_OF_ANNOY = 500
 """Queries of a pair that the index is asked, at most: one takes it about a millisecond."""
 
-_PAIRS = (("test", "train"), ("val", "train"), ("all", "all"))
+_PAIRS = ("test in train", "val in train", "test in test", "test in all", "all in all")
+"""Whose neighbours are looked for where, whatever the recipe asks for besides."""
 
 
 def settings(recipe: Recipe, run: str, embedding: str) -> Any:
-    """What counts as a near-duplicate; the neighbours come with their own settings."""
+    """What counts as a near-duplicate, and which pairs of splits are measured; the neighbours come
+    with their own settings."""
     chosen = recipe.runs[run].embeddings[embedding]
-    return chosen.model_dump(mode="json", include={"near_duplicate"})
+    return chosen.model_dump(mode="json", include={"near_duplicate", "pairs"})
 
 
 def work(job: Job) -> Outcome:
     """Judge the neighbours that stand, by pair of splits."""
     judge = _Judge(job)
     np.save(job.out / "duplicates.npy", judge.duplicates)
-    pairs = {}
-    for done, (queries, gallery) in enumerate(_PAIRS, start=1):
+    pairs, wanted = {}, tuple(dict.fromkeys((*_PAIRS, *job.embedding_recipe.pairs)))
+    for done, pair in enumerate(wanted, start=1):
+        queries, _, gallery = pair.partition(" in ")
         asked, among = judge.of_split(queries), judge.of_split(gallery)
-        if len(asked) and len(among):
+        if len(asked) and len(among) > (queries == gallery):
             pairs[f"{queries}_{gallery}"] = judge.pair(queries, gallery)
-        job.progress(len(judge.labels) * done / len(_PAIRS), len(judge.labels))
+        job.progress(len(judge.labels) * done / len(wanted), len(judge.labels))
     first, second = judge.duplicates.T
     apart = separation.separation(judge.vectors, judge.labels, job.embedding_recipe.metric)
     document = {
@@ -97,8 +109,7 @@ class _Judge:
 
     def pair(self, queries: str, gallery: str) -> dict[str, Any]:
         """Class coincidence of one split's samples among another's."""
-        everything = queries == gallery == "all"
-        found = self.graph if everything else self.embedding.neighbours_between(queries, gallery)
+        found = self._found(queries, gallery)
         asked, among = found.queries, self.of_split(gallery)
         metric, stem = self.job.embedding_recipe.metric, f"{queries}_{gallery}"
         clean, affected = coincidence.without(
@@ -121,7 +132,10 @@ class _Judge:
         )
         np.save(self.job.out / f"{stem}.annoy.npy", answered)
         level = coincidence.chance(
-            self.labels[asked], self.labels[among], within=everything, n_classes=self._classes
+            self.labels[asked],
+            self.labels[among],
+            within=gallery in (queries, "all"),
+            n_classes=self._classes,
         )
         return {
             "queries": len(asked),
@@ -132,9 +146,31 @@ class _Judge:
                 "classes": [None if np.isnan(x) else float(x) for x in level.classes],
             },
             **self._rates(asked, found.positions),
-            "annoy": self._rates(asked, answered),
+            "annoy": self._rates(asked[some], answered[some]),
             "clean": {**self._rates(asked, clean), "affected": affected},
         }
+
+    def _found(self, queries: str, gallery: str) -> Neighbours:
+        """The neighbours of a pair of splits, looked for where they are nowhere yet."""
+        stem = f"{queries}_{gallery}"
+        if gallery == "all" or stem in self.embedding.document("neighbours")["pairs"]:
+            return self.embedding.neighbours_between(queries, gallery)
+        asked, among = self.of_split(queries), self.of_split(gallery)
+        own = np.full(len(self.labels), -1)
+        own[among] = np.arange(len(among))
+        near = neighbours.exact(
+            self.vectors[asked],
+            self.vectors[among],
+            self.k,
+            self.job.embedding_recipe.metric,
+            exclude=own[asked],
+        )
+        positions = np.where(near.positions >= 0, among[near.positions], -1).astype(np.int32)
+        found = Neighbours(asked.astype(np.int32), positions, near.distances)
+        np.save(self.job.out / f"{stem}.queries.npy", found.queries)
+        np.save(self.job.out / f"{stem}.neighbours.npy", found.positions)
+        np.save(self.job.out / f"{stem}.distances.npy", found.distances)
+        return found
 
     @property
     def _classes(self) -> int:
@@ -194,7 +230,7 @@ def _written(curve: coincidence.Curve) -> dict[str, Any]:
 
 STAGE = Stage(
     name="retrieval",
-    version=5,
+    version=6,
     scope="embedding",
     reads=("samples", "inputs", "vectors", "neighbours", "index"),
     unit="images",

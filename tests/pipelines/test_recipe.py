@@ -249,8 +249,8 @@ class TestMistakes:
             ("runs.a.plateau.cooldown=1", "factor, patience, min_delta, min_learning_rate"),
             ("runs.a.augmentation.crop=1", "shift_x, shift_y, rotation, zoom, brightness, "
              "flip_horizontal, flip_vertical"),
-            ("runs.a.embeddings.pixels.size=3", "neighbours, metric, near_duplicate, index, "
-             "projection, clusters, kind, dim"),
+            ("runs.a.embeddings.pixels.size=3", "neighbours, metric, near_duplicate, pairs, "
+             "index, projection, clusters, kind, dim"),
             ("runs.a.embeddings.penultimate.index.tree=3", "trees, search_k"),
             ("runs.a.occlusion.patch3.size=5", "patch, stride, fill, way, train, val, test, seed, "
              "estimators"),

@@ -10,7 +10,7 @@ import pytest
 
 from cache import Run, open_workspace
 from cache.embeddings import Embedding, embeddings, open_embedding
-from cache.errors import EmbeddingNotFoundError
+from cache.errors import EmbeddingNotFoundError, MissingArtefactError
 from pipelines.plan import Step, plan
 from pipelines.recipe import Recipe
 from pipelines.runner import run_recipe
@@ -46,7 +46,7 @@ def recipe(stamps: Path, **changes: Any) -> Recipe:
         "batch_size": 16,
         "embeddings": {
             "penultimate": {**common, **changes.pop("penultimate", {})},
-            "pixels": {"dim": 10, "metric": "cosine", **common},
+            "pixels": {"dim": 10, "metric": "cosine", "pairs": ["val in val"], **common},
             "autoencoder": trained,
             "siamese": {**trained, "steps": 4},
         },
@@ -117,23 +117,31 @@ def test_no_sample_is_its_own_neighbour_and_the_nearest_come_first(embedding: Em
 
 def test_a_pair_of_splits_has_full_lists_of_its_own(embedding: Embedding, run: Run) -> None:
     split = run.workspace.samples()["split"].to_numpy(dtype=object)
-    for queries in ("test", "val"):
-        found = embedding.neighbours_between(queries, "train")
+    pairs = [("test", "train"), ("val", "train"), ("test", "test")]
+    for queries, gallery in pairs + [("val", "val")] * (embedding.name == "pixels"):
+        found = embedding.neighbours_between(queries, gallery)
         assert (split[found.queries] == queries).all()
-        assert (split[found.positions] == "train").all()
+        assert (split[found.positions] == gallery).all()
+        assert not (found.positions == found.queries[:, None]).any()
         assert found.positions.shape == ((split == queries).sum(), K)
+    among_all = embedding.neighbours_between("test", "all")
+    assert (among_all.positions == embedding.neighbours().positions[split == "test"]).all()
+    with pytest.raises(MissingArtefactError):
+        embedding.neighbours_between("train", "val")
 
 
 def test_figures_of_retrieval_fit_together(embedding: Embedding) -> None:
     document = embedding.document("retrieval")
-    assert set(document["pairs"]) == {"test_train", "val_train", "all_all"}
+    always = ["test_train", "val_train", "test_test", "test_all", "all_all"]
+    asked = ["val_val"] if embedding.name == "pixels" else []
+    assert list(document["pairs"]) == always + asked
     for name, pair in document["pairs"].items():
         assert pair["chance"]["macro"] == pytest.approx(1 / 3, abs=0.05)
         for figures in (pair, pair["annoy"], pair["clean"]):
             for rate in (*figures["overall"].values(), *figures["macro"].values()):
                 assert 0 <= rate["low"] <= rate["value"] <= rate["high"] <= 1
                 assert rate["n"] == pair["queries"]
-        expected = COUNT if name == "all_all" else pair["gallery"]
+        expected = COUNT if name.endswith("_all") else pair["gallery"]
         assert pair["gallery"] == expected
     folder = embedding.artefact("retrieval").folder
     assert [0, COUNT - 1] in np.load(folder / "duplicates.npy").tolist()
@@ -192,6 +200,8 @@ def test_a_change_makes_anew_what_hangs_on_it_and_nothing_else(stamps: Path, roo
     assert make(recipe(stamps), root) == []
     reseeded = {"projection": {"neighbours": 10, "seed": 7}}
     assert make(recipe(stamps, penultimate=reseeded), root) == keys("penultimate", "projection")
+    more_pairs = {**reseeded, "pairs": ["train in train"]}
+    assert make(recipe(stamps, penultimate=more_pairs), root) == keys("penultimate", "retrieval")
     fewer = {"neighbours": K - 1}
     assert make(recipe(stamps, penultimate=fewer), root) == keys(
         "penultimate", "neighbours", "index", "retrieval", "projection"
