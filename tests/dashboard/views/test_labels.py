@@ -394,7 +394,9 @@ class TestManyAtOnce:
         assert rows["at"].nunique() == 1
         assert "Stored 3 verdicts" in markdown(many)
         assert many.button(key="labels_many_0").disabled, "nothing is ticked any more"
-        many.button(key="labels_many_undo").click().run()
+        undo = many.button(key="labels_many_undo")
+        assert "The key z, or Undo" in markdown(many) and undo.proto.shortcut == "z"
+        undo.click().run()
         assert stored().empty
         assert "Took back 3 verdicts that were given at once" in markdown(many)
 
