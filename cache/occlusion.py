@@ -5,7 +5,8 @@
     runs/<run>/occlusion/<name>/
       exact/       exact.json  maps.npy (m, rows * columns * classes)  mapped.parquet
                    features.parquet  looks.npy (kinds of maps, rows, columns)
-      estimators/  estimators.json  fidelity.parquet  <estimator>.keras  <estimator>.npy
+      estimators/  estimators.json  fidelity.parquet  areas.parquet
+                   <estimator>.keras  <estimator>.npy
                    second/<estimator>.keras  where it was trained twice
 
 A map holds, at each position of a patch, the probability of every class with that patch hidden.
@@ -82,6 +83,15 @@ class Occlusion(Part):
         """One row an image and estimator, baselines included: ``sample_id``, ``estimator``,
         ``flat``, and the measures; nan where a measure means nothing."""
         return read_table(self.artefact("estimators").path("fidelity.parquet"), "fidelity")
+
+    def areas(self) -> pd.DataFrame | None:
+        """One row a followed test image and map, the exact one included: ``sample_id``, ``map``,
+        and the area under its ``deletion`` and its ``insertion`` curve. None where an earlier
+        version kept the means alone."""
+        artefact = self.artefact("estimators")
+        if artefact.exists and not (artefact.folder / "areas.parquet").is_file():
+            return None
+        return read_table(artefact.path("areas.parquet"), "areas")
 
 
 def occlusions(run: Run) -> tuple[Occlusion, ...]:

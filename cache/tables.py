@@ -84,6 +84,12 @@ SCHEMAS: Final[dict[str, dict[str, str]]] = {
         "ssim": "float32",
         "iou10": "float32",
     },
+    "areas": {
+        "sample_id": "str",
+        "map": "str",
+        "deletion": "float32",
+        "insertion": "float32",
+    },
     "issues": {
         "sample_id": "str",
         "split": "split",
@@ -144,6 +150,7 @@ _REPEATED: Final[dict[str, dict[str, str]]] = {
     "mapped": {},
     "features": {},
     "fidelity": {},
+    "areas": {},
     "issues": {},
     "quality": {},
     "duplicates": {},

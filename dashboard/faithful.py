@@ -19,7 +19,7 @@ from dashboard.widgets.gallery import Tile, gallery
 from dashboard.widgets.messages import plain
 from pipelines.methods import number
 from pipelines.methods.colours import POSITIVE_COLOUR
-from pipelines.methods.occlusion.fidelity import BETTER_HIGH, worst_and_best
+from pipelines.methods.occlusion.fidelity import BETTER_HIGH, fidelity, flat, worst_and_best
 
 MEASURES: Final = {
     "pearson": "Pearson",
@@ -37,7 +37,6 @@ EXTREMES: Final = 20
 """Images shown of the worst, and of the best."""
 
 _SMALL: Final = ("mse", "mae")
-_QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 _LEAST: Final = 1e-9
 
 
@@ -56,6 +55,27 @@ def show_table(document: dict[str, Any]) -> None:
         "interpolated, are the baselines."
     )
     st.caption(f"Mean squared error as the HiTS study defined it: {_study_errors(document)}.")
+
+
+def of_image(name: str, drawn: np.ndarray, exact: np.ndarray) -> str:
+    """Every measure of one estimate, in a line of Markdown.
+
+    Args:
+        name: Of the estimator.
+        drawn: float32 (rows, columns), the estimate.
+        exact: float32 (rows, columns).
+    """
+    measured = {
+        each: float(values[0]) for each, values in fidelity(exact[None], drawn[None]).items()
+    }
+    is_flat = bool(flat(exact[None])[0])
+    shown = [
+        f"{title.replace('Overlap', 'overlap')} {measured[each]:.{4 if each in _SMALL else 3}f}"
+        for each, title in MEASURES.items()
+        if not is_flat or each in _SMALL
+    ]
+    end = "; the map is flat, correlations mean nothing" if is_flat else ""
+    return f"**{plain(name)}** against the exact map: {', '.join(shown)}{end}."
 
 
 def show_spreads(estimator: Estimator) -> None:
@@ -165,28 +185,9 @@ def spread_figure(table: pd.DataFrame, names: list[str], measure: str) -> go.Fig
         (False, POSITIVE_COLOUR, "maps that are not flat"),
         (True, figures.NEUTRAL, "flat maps"),
     )
-    for flat, colour, title in looks:
-        values = {name: _values(table, name, measure, flat) for name in names}
-        there = [name for name in names if len(values[name])]
-        if not there:
-            continue
-        low, first, middle, third, high = (
-            [float(np.quantile(values[name], share)) for name in there] for share in _QUANTILES
-        )
-        ends += [*low, *high]
-        figure.add_box(
-            y=there,
-            lowerfence=low,
-            q1=first,
-            median=middle,
-            q3=third,
-            upperfence=high,
-            orientation="h",
-            name=title,
-            line={"color": colour, "width": 1.5},
-            fillcolor="rgba(128, 140, 152, 0.15)",
-            offsetgroup=title,
-        )
+    for of_flat, colour, title in looks:
+        values = {name: _values(table, name, measure, of_flat) for name in names}
+        ends += figures.add_boxes(figure, values, colour, title) or ()
     figures.plain(figure, height=70 + 40 * len(names), legend=False)
     figure.update_layout(boxmode="group")
     figure.update_yaxes(autorange="reversed")

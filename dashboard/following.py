@@ -55,11 +55,12 @@ def of_image(question: Question, maps: Mapping[str, np.ndarray], stride: int) ->
     st.caption(_HINT)
 
 
-def of_test(document: Mapping[str, Any], command: str) -> None:
-    """Draw the mean curves over test.
+def of_test(document: Mapping[str, Any], areas: pd.DataFrame | None, command: str) -> None:
+    """Draw the mean curves over test, and how the areas under those of each image are spread.
 
     Args:
         document: What the stage wrote about all estimators.
+        areas: One row an image and map, see :meth:`cache.occlusion.Occlusion.areas`.
         command: What makes the workspace.
     """
     if "curves" not in document:
@@ -80,9 +81,21 @@ def of_test(document: Mapping[str, Any], command: str) -> None:
     up = "mean probability, predicted class"
     _draw(np.array(told["shares"]), lines, up, "over test", baselines)
     st.table(areas_table(told), border="horizontal", hide_index=True)
+    boxes = ""
+    if areas is not None:
+        with st.grid(2, min_column_width=380):
+            for way in _WAYS:
+                st.plotly_chart(
+                    areas_figure(areas, way, baselines),
+                    config=figures.CONFIG,
+                    key=f"occlusion_{way}_areas",
+                    alt=f"Areas under the {way} curves over test, by map: quartiles, 5th and 95th "
+                    "percentile",
+                )
+        boxes = " Each box spans the middle half of the images, whiskers 90 % of them."
     st.caption(
         f"Means over {told['n']:,} of the {told['of']:,} test maps that are not flat, drawn at "
-        "random, with 95 % bootstrap intervals; each map followed on its own image."
+        f"random, with 95 % bootstrap intervals; each map followed on its own image.{boxes}"
     )
 
 
@@ -94,6 +107,27 @@ def areas_table(told: Mapping[str, Any]) -> pd.DataFrame:
     ]
     columns = ["map", "deletion, small is good", "insertion, large is good"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def areas_figure(areas: pd.DataFrame, way: str, baselines: Collection[str]) -> go.Figure:
+    """How the areas under the curves of each map are spread over the images.
+
+    Args:
+        areas: See :func:`of_test`.
+        way: ``deletion`` or ``insertion``.
+        baselines: Names of the maps that are drawn in grey.
+    """
+    figure = go.Figure()
+    names = list(dict.fromkeys(areas["map"]))
+    for name, look in zip(names, looks(names, baselines), strict=True):
+        values = areas.loc[areas["map"] == name, way].to_numpy(np.float64)
+        figures.add_boxes(figure, {name: values}, look["color"], name)
+    figures.plain(figure, height=70 + 40 * len(names), legend=False)
+    # One box a row, each with the whole of it.
+    figure.update_layout(boxmode="overlay")
+    figure.update_yaxes(autorange="reversed")
+    better = "small is good" if way == "deletion" else "large is good"
+    return figure.update_xaxes(title=f"area under {way}, {better}")
 
 
 def curves_figure(

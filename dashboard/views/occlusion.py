@@ -145,7 +145,7 @@ def show_fidelity() -> None:
         st.caption("They follow as soon as every position of the map is known.")
     if known:
         st.subheader("Deletion and insertion over test", anchor=False)
-        following.of_test(known[0].document, workspace.command)
+        following.of_test(known[0].document, known[0].occlusion.areas(), workspace.command)
         st.subheader("Worst and best twenty", anchor=False)
         faithful.show_extremes(run, known[0])
 
@@ -269,6 +269,9 @@ with left:
         f"the image. Image {place + 1:,} of {len(order):,} in this walk; p and n go to its "
         "neighbours, arrow keys move the patch, space plays."
     )
+    if explained is not None and known and explained.whole:
+        name = known[0].name
+        st.caption(faithful.of_image(name, drawn[name], drawn[following.EXACT]))
     if explained is not None:
         st.caption(f"Exact, {occluding.took(explained)}. {plain(explained.why)}")
 with right:

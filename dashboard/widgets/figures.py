@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
 import plotly.graph_objects as go
 
 from pipelines.methods import number
@@ -24,6 +25,8 @@ GRID: Final = "rgba(128, 140, 152, 0.22)"
 
 NEUTRAL: Final = "#8A949E"
 """Grey that shows on both themes: intervals, reference lines."""
+
+_QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def plain(figure: go.Figure, height: int = 280, legend: bool = True) -> go.Figure:
@@ -97,6 +100,42 @@ def add_rates(
         marker={"color": colours[0] if same else NEUTRAL, "symbol": symbol, "size": 10},
         name=legend,
     )
+
+
+def add_boxes(
+    figure: go.Figure, values: Mapping[str, np.ndarray], colour: str, title: str
+) -> tuple[float, float] | None:
+    """Draw how values are spread, a box a name: quartiles, whiskers to the 5th and 95th percentile.
+
+    Args:
+        figure: Changed in place.
+        values: By name; a name without values has no box.
+        colour: Of the lines.
+        title: What these boxes are of.
+
+    Returns:
+        The lowest and the highest end of a whisker; None where there is no box.
+    """
+    there = [name for name in values if len(values[name])]
+    if not there:
+        return None
+    low, first, middle, third, high = (
+        [float(np.quantile(values[name], share)) for name in there] for share in _QUANTILES
+    )
+    figure.add_box(
+        y=there,
+        lowerfence=low,
+        q1=first,
+        median=middle,
+        q3=third,
+        upperfence=high,
+        orientation="h",
+        name=title,
+        line={"color": colour, "width": 1.5},
+        fillcolor="rgba(128, 140, 152, 0.15)",
+        offsetgroup=title,
+    )
+    return min(low), max(high)
 
 
 def named_rows(figure: go.Figure, names: Sequence[str]) -> go.Figure:

@@ -2,8 +2,9 @@
 
 Writes for each estimator ``<name>.keras`` (its first training), ``second/<name>.keras`` where there
 is a second one, and ``<name>.npy`` (m, rows, columns), what the first draws for the predicted class
-of every image that has a map; ``fidelity.parquet`` (one row an image and estimator) and
-``estimators.json``. Trainings go on from their last finished epoch after a stop.
+of every image that has a map; ``fidelity.parquet`` (one row an image and estimator),
+``areas.parquet`` (under the curves of the maps that were followed) and ``estimators.json``.
+Trainings go on from their last finished epoch after a stop.
 """
 
 from __future__ import annotations
@@ -85,6 +86,7 @@ def work(job: Job) -> Outcome:
             job.progress(before, total)
     write_json(job.out / "estimators.json", judge.document())
     write_table(judge.table(), job.out / "fidelity.parquet", "fidelity")
+    write_table(judge.areas(), job.out / "areas.parquet", "areas")
     return Outcome(rows=len(mapped))
 
 

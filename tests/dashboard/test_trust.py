@@ -71,6 +71,32 @@ def test_flat_maps_have_boxes_of_their_own() -> None:
     assert len(faithful.spread_figure(table, ["one", "two"], "pearson").data) == 1
 
 
+def test_the_areas_of_each_map_have_a_box() -> None:
+    values = np.linspace(0, 1, 101)
+    areas = pd.DataFrame(
+        {
+            "map": ["exact"] * 101 + ["third"] * 101,
+            "deletion": [*values, *(values / 2)],
+            "insertion": 0.5,
+        }
+    )
+    exact, third = following.areas_figure(areas, "deletion", ["third"]).data
+    assert (list(exact.y), list(third.y)) == (["exact"], ["third"])
+    assert (exact.median[0], third.median[0]) == pytest.approx((0.5, 0.25))
+    assert third.line.color == figures.NEUTRAL != exact.line.color
+
+
+def test_each_measure_of_one_estimate_is_told() -> None:
+    exact = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
+    told = faithful.of_image("unet", exact, exact)
+    assert told == (
+        "**unet** against the exact map: Pearson 1.000, Spearman 1.000, SSIM 1.000, overlap of "
+        "the lowest tenth 1.000, MSE 0.0000, MAE 0.0000."
+    )
+    told = faithful.of_image("unet", exact, np.full((8, 8), 0.5, np.float32))
+    assert "Pearson" not in told and told.endswith("the map is flat, correlations mean nothing.")
+
+
 def test_baselines_are_grey_and_exact_maps_come_first() -> None:
     exact, third, network = following.looks(["exact", "third", "net"], ["third"])
     assert third["color"] == figures.NEUTRAL and "dash" in third

@@ -45,8 +45,8 @@ SECOND = "second"
 _WANTED = 0.5
 """The mean error that is wished for among trusted estimates, as a share of that of all on val."""
 
-_FOLLOWED = 100
-_FOLLOWED_VALUES = 2_000_000
+_FOLLOWED = 150
+_FOLLOWED_VALUES = 6_000_000
 
 
 class Judge:
@@ -81,6 +81,7 @@ class Judge:
         self._measured: dict[str, list[dict[str, np.ndarray]]] = {}
         self._told: dict[str, dict[str, Any]] = {}
         self._normal: np.ndarray | None = None
+        self._areas: list[pd.DataFrame] = []
         for name, estimate in zip(BASELINES, self._baselines(), strict=True):
             self._told[name] = {"baseline": True, "target": "probability", "only": None}
             self._keep(name, estimate)
@@ -207,6 +208,11 @@ class Judge:
             )
         return pd.concat(parts, ignore_index=True)
 
+    def areas(self) -> pd.DataFrame:
+        """One row an image and map that :meth:`document` has followed: areas under its curves."""
+        none = pd.DataFrame({"sample_id": [], "map": [], "deletion": [], "insertion": []})
+        return pd.concat(self._areas, ignore_index=True) if self._areas else none
+
     def _baselines(self) -> tuple[np.ndarray, np.ndarray]:
         train = self.split == "train"
         known = train if train.any() else np.ones(len(train), bool)
@@ -330,6 +336,16 @@ class Judge:
                 maps[some],
                 asked,
                 stride=self.exact["stride"],
+            )
+            self._areas.append(
+                pd.DataFrame(
+                    {
+                        "sample_id": self.sample_ids.iloc[some],
+                        "map": name,
+                        "deletion": found.deletion_area,
+                        "insertion": found.insertion_area,
+                    }
+                )
             )
             followed["shares"] = found.shares.tolist()
             followed.setdefault("maps", {})[name] = {

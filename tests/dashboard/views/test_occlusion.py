@@ -24,6 +24,7 @@ from dashboard import estimates, faithful, images, live, looks, occluding, trust
 from pipelines.methods.feeding import open_inputs, open_model
 from pipelines.methods.grad_cam import open_cam
 from pipelines.methods.occlusion import refine, study
+from pipelines.methods.occlusion.fidelity import fidelity
 from tests.dashboard.conftest import Fire, Shown, parameter
 
 NAVIGATION = Path(__file__).parents[3] / "dashboard" / "navigation.py"
@@ -148,6 +149,18 @@ def test_an_estimate_stands_beside_the_exact_map(run: Run, right: str, shown: Sh
     assert list(table.value["estimator"]) == names
     assert list(areas.value["map"]) == ["exact", *names]
     assert any("60 test maps" in text.value or "flat ones" in text.value for text in at.caption)
+    (told,) = (text.value for text in at.caption if "against the exact map" in text.value)
+    measured = fidelity(values(exact)[None], values(estimate)[None])
+    for title, measure in (
+        ("Pearson", "pearson"),
+        ("Spearman", "spearman"),
+        ("SSIM", "ssim"),
+        ("overlap of the lowest tenth", "iou10"),
+    ):
+        assert f"{title} {measured[measure][0]:.3f}" in told
+    assert f"MSE {measured['mse'][0]:.4f}, MAE {measured['mae'][0]:.4f}." in told
+    charts = [each.key for each in at.get("plotly_chart")]
+    assert {"occlusion_deletion_areas", "occlusion_insertion_areas"} <= set(charts)
 
 
 def test_the_worst_and_the_best_maps_open_their_images(

@@ -381,6 +381,15 @@ def test_curves_are_means_over_maps_of_test(small: Occlusion) -> None:
     area = told["deletion_area"]
     assert area["value"] == pytest.approx(found.deletion_area.mean(), abs=1e-5)
     assert area["low"] <= area["value"] <= area["high"]
+    areas = small.areas()
+    assert areas is not None and len(areas) == 4 * followed["n"]
+    mine = areas[areas["map"] == "exact"]
+    assert mine["sample_id"].tolist() == table["sample_id"][there].tolist()
+    for way in ("deletion", "insertion"):
+        np.testing.assert_allclose(mine[way], getattr(found, f"{way}_area"), atol=1e-5)
+    means = areas.groupby("map")["deletion"].mean()
+    for name, each in followed["maps"].items():
+        assert means[name] == pytest.approx(each["deletion_area"]["value"], abs=1e-6)
 
 
 def test_estimators_need_maps_of_train(data: Path, root: Path, tmp_path: Path) -> None:
