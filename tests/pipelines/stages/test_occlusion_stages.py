@@ -13,9 +13,10 @@ from cache import Run, Workspace, open_workspace
 from cache.errors import OcclusionNotFoundError
 from cache.occlusion import Occlusion, occlusions, open_occlusion
 from pipelines.errors import RecipeError
+from pipelines.methods import batching
 from pipelines.methods.estimating import drawer, upsampled
 from pipelines.methods.feeding import open_inputs, open_model, to_probabilities
-from pipelines.methods.occlusion import study
+from pipelines.methods.occlusion import mapping, study
 from pipelines.methods.occlusion.curves import curves
 from pipelines.methods.occlusion.fidelity import (
     FLAT,
@@ -184,10 +185,15 @@ def test_more_maps_are_the_same_and_further_ones() -> None:
     assert set(drawn(split, {"train": 10, "test": 3}, seed=6)) != set(few)
 
 
-def test_a_stop_costs_only_what_was_not_noted(workspace: Workspace, tmp_path: Path) -> None:
-    """Broken off amid the maps, the work goes on, and the file holds the same bits."""
+def test_a_stop_costs_only_what_was_not_noted(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken off amid the maps, the work goes on where it was, and the file holds the same bits."""
     from pipelines.methods.occlusion.engine import open_engine
 
+    # Batches of ten, each noted.
+    monkeypatch.setattr(mapping, "_AT_A_TIME", 10)
+    monkeypatch.setattr(batching, "_SECONDS_BETWEEN_NOTES", -1)
     inputs = open_inputs(workspace, "cnn")
     engine = open_engine(open_model(workspace.run("cnn")))
     rows = np.arange(len(inputs))
@@ -199,12 +205,24 @@ def test_a_stop_costs_only_what_was_not_noted(workspace: Workspace, tmp_path: Pa
 
     def stop(done: float, total: int) -> None:
         seen.append(done)
-        raise KeyboardInterrupt
+        if done >= 50:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         make_maps(engine, inputs, rows, 0.0, broken, work=tmp_path / "b", progress=stop)
-    assert not broken.exists() and seen[0] < len(rows)
-    make_maps(engine, inputs, rows, 0.0, broken, work=tmp_path / "b")
+    assert not broken.exists() and seen == [10, 20, 30, 40, 50] and len(rows) == COUNT
+    seen.clear()
+    make_maps(
+        engine,
+        inputs,
+        rows,
+        0.0,
+        broken,
+        work=tmp_path / "b",
+        progress=lambda done, total: seen.append(done),
+    )
+    # The batch in hand is made once more, none before it.
+    assert seen == [50, 60, 70, 80, 90]
     assert whole.read_bytes() == broken.read_bytes()
 
 
