@@ -351,7 +351,8 @@ def _undone(entry: dict[str, Any]) -> str:
         if stage["state"] != "done"
     ]
     told = [", ".join(own)] if own else []
-    parts = [entry[kind].items() for kind in ("embeddings", "occlusion", "issues")]
+    maps = entry["occlusion"].get("kinds", {})
+    parts = [each.items() for each in (entry["embeddings"], maps, entry["issues"])]
     for name, part in chain.from_iterable(parts):
         counts = Counter(stage["state"] for stage in part["stages"].values())
         undone = [f"{count} {state}" for state, count in counts.items() if state != "done"]

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from cache import Run, Workspace, open_workspace
 from cache.errors import OcclusionNotFoundError
 from cache.occlusion import Occlusion, occlusions, open_occlusion
+from pipelines.cli import app
 from pipelines.errors import RecipeError
 from pipelines.methods import batching
 from pipelines.methods.estimating import drawer, upsampled
@@ -248,6 +250,14 @@ def test_status_says_how_they_were_made(workspace: Workspace) -> None:
     assert {stage["state"] for stage in told["stages"].values()} == {"done"}
     without = kinds["mean"]
     assert without["ms_estimate"] is None and without["fidelity"] is None
+
+
+def test_the_table_of_status_says_which_maps_are_not_done(root: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(root, tmp_path / "cache")
+    shutil.rmtree(copy / "stamps" / "runs" / "cnn" / "occlusion" / "mean" / "estimators")
+    result = CliRunner().invoke(app, ["status", "--cache", str(copy)], env={"COLUMNS": "200"})
+    assert result.exit_code == 0
+    assert "mean: 1 missing" in result.stdout and "small:" not in result.stdout
 
 
 def test_maps_of_no_image_are_refused(data: Path, root: Path, tmp_path: Path) -> None:
