@@ -164,6 +164,6 @@ def _bound(word: str, name: str, ending: str, end: float) -> float | None:
         value=None,
         key=key,
         bind="query-params",
-        placeholder=f"{end:.2f}" if evidence.is_of_map(name) else f"{end:.4g}",
+        placeholder=f"{end:.2f}" if evidence.is_of_map(name) else number.measured(end),
         help=told,
     )

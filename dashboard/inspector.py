@@ -176,8 +176,9 @@ def _show_facts(workspace: Workspace, samples: pd.DataFrame, sample: pd.Series) 
         if str(name).startswith("meta_"):
             value = sample[name]
             known = None if pd.isna(value) else value
-            real = isinstance(known, float | np.floating)
-            facts[column_label(str(name))] = f"{known:.4g}" if real else known
+            if isinstance(known, float | np.floating):
+                known = number.measured(float(known))
+            facts[column_label(str(name))] = known
     facts["sample"] = str(sample["sample_id"])
     known = {name: plain(str(value)) for name, value in facts.items() if not _absent(value)}
     st.table(

@@ -284,7 +284,8 @@ def facts_table(sample: pd.Series) -> pd.DataFrame:
     for column in sample.index:
         value = sample[column]
         if column.startswith("meta_") and not pd.isna(value):
-            shown = f"{value:.4g}" if isinstance(value, float | np.floating) else value
+            real = isinstance(value, float | np.floating)
+            shown = number.measured(float(value)) if real else value
             facts[column.removeprefix("meta_").replace("_", " ").capitalize()] = shown
     known = {name: value for name, value in facts.items() if not pd.isna(value)}
     return pd.DataFrame(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+
+from pipelines.methods.number import measured
 
 QUANTILES = 10
 """Parts that a column of numbers is cut into, of about as many samples each."""
@@ -44,7 +45,7 @@ def binned(name: str, column: pd.Series, most: int) -> pd.Series:
     numbers = column.astype("float64").where(np.isfinite(column.astype("float64")))
     whole = bool((numbers.dropna() % 1 == 0).all())
     if numbers.nunique() <= (most if whole else QUANTILES):
-        return _text(numbers.map(_number(10), na_action="ignore"))
+        return _text(numbers.map(lambda value: measured(value, 10), na_action="ignore"))
     return _by_quantiles(numbers)
 
 
@@ -85,20 +86,12 @@ def _by_quantiles(numbers: pd.Series) -> pd.Series:
     codes = pd.qcut(numbers, QUANTILES, labels=False, duplicates="drop")
     ends = numbers.groupby(codes).agg(["min", "max"])
     for digits in (4, 7, 10, 17):
-        told = _number(digits)
-        names = [f"{told(low)} to {told(high)}" for low, high in ends.to_numpy()]
+        names = [
+            f"{measured(low, digits)} to {measured(high, digits)}" for low, high in ends.to_numpy()
+        ]
         if len(set(names)) == len(names):
             break
     return _text(codes.map(dict(zip(ends.index, names, strict=True)), na_action="ignore"))
-
-
-def _number(digits: int) -> Callable[[float], str]:
-    """How a number is written: so many digits, and never with an exponent for its size alone."""
-
-    def told(value: float) -> str:
-        return f"{value:.{max(digits, len(str(int(abs(value)))))}g}"
-
-    return told
 
 
 def _text(column: pd.Series) -> pd.Series:

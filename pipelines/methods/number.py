@@ -93,6 +93,14 @@ def size(value: float | None) -> str:
     return f"{value / 1000:,.1f}{SPACE}TB"
 
 
+def measured(value: float, digits: int = 4) -> str:
+    """A value of no known unit in so many digits, never rounding what is before the point:
+    ``0.001234``, ``12.35``, ``58191``."""
+    if not math.isfinite(value):
+        return f"{value}"
+    return f"{value:.{max(digits, len(str(int(abs(value)))))}g}"
+
+
 def p_value(value: float) -> str:
     """A p-value: ``p = .032``, ``p < .001``."""
     if value < 0.001:

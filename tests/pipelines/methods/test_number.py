@@ -77,6 +77,15 @@ def test_milliseconds_keep_three_digits() -> None:
     assert shown == ["0.85 ms", "12.3 ms", "140 ms"]
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(0.00123456, "0.001235"), (12.3456, "12.35"), (58191.93, "58192"), (2458192.43, "2458192"),
+     (0, "0"), (-3.0, "-3"), (float("inf"), "inf"), (2e-9, "2e-09")],
+)  # fmt: skip
+def test_measured_values_keep_what_is_before_the_point(value: float, told: str) -> None:
+    assert number.measured(value) == told
+
+
 def test_small_things() -> None:
     assert number.count(1_589_281) == "1,589,281"
     assert number.plural(1, "class", "classes") == "1 class"
