@@ -67,7 +67,7 @@ def slice_table(slices: list[dict[str, Any]]) -> pd.DataFrame:
             "errors": [number.rate(Rate(**each["errors"])) for each in slices],
             "all others": [number.rate(Rate(**each["others"])) for each in slices],
             "adjusted p": [number.p_value(each["p_value"]) for each in slices],
-            "": ["out of line" if each["out_of_line"] else "" for each in slices],
+            "out of line": [data_faults.outlying(each) for each in slices],
         }
     )
 

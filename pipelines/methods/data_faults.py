@@ -26,6 +26,18 @@ FIGURES: Final = {
 """Column of ``quality.parquet`` that each is judged by."""
 
 
+def outlying(found: dict[str, Any]) -> str:
+    """In which way a slice of the data is out of line: ``worse`` than all others, ``better``
+    (as others are where one is far worse), or empty.
+
+    Args:
+        found: The slice, as the stage ``quality`` wrote it.
+    """
+    if not found["out_of_line"]:
+        return ""
+    return "worse" if found["errors"]["value"] > found["others"]["value"] else "better"
+
+
 def nearly(document: dict[str, Any]) -> str:
     """What counts as nearly the same, and where it was looked for.
 
@@ -78,6 +90,9 @@ def finding(document: dict[str, Any]) -> str:
         parts.append(f"{crossing} of {groups['all']:,} in more than one split")
     parts.append(f"{number.plural(document['odd_images'], 'image')} out of the ordinary")
     if slices:
-        out = number.plural(sum(each["out_of_line"] for each in slices), "slice")
-        parts.append(f"{out} of {len(slices):,} with an error rate out of line")
+        ways = [outlying(each) for each in slices]
+        out = number.plural(len(ways) - ways.count(""), "slice")
+        told = f"{out} of {len(slices):,} with an error rate out of line"
+        worse = f", {ways.count('worse'):,} of them worse than the others" if any(ways) else ""
+        parts.append(told + worse)
     return "; ".join(parts) + "."

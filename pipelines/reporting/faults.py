@@ -83,11 +83,12 @@ def _slices(document: dict[str, Any]) -> list[Html]:
             number.rate(Rate(**each["errors"])),
             number.rate(Rate(**each["others"])),
             number.p_value(each["p_value"]),
+            data_faults.outlying(each),
         ]
         for each in out
     ]
     caption = "Slices of the data whose error rate is out of line (Fisher's exact test, Holm)"
-    return [table(caption, ["slice", "errors", "all others", "adjusted p"], rows), *told]
+    return [table(caption, ["slice", "errors", "all others", "adjusted p", "is"], rows), *told]
 
 
 def _readable(column: str) -> str:

@@ -60,7 +60,7 @@ def test_the_finding_counts_everything() -> None:
     assert told == (
         "4 pairs of images that are the same, or nearly: 2 with conflicting labels, 2 across "
         "splits; 1 group of 50 in more than one split; 2 images out of the ordinary; 1 slice of 1 "
-        "with an error rate out of line."
+        "with an error rate out of line, 1 of them worse than the others."
     )
 
 
@@ -122,7 +122,18 @@ def test_a_slice_is_told_with_its_rates_and_the_test() -> None:
     assert row["value"] == "2018\\-03"
     assert row["errors"].startswith("50.0") and "30 of 60" in row["errors"]
     assert row["all others"].startswith("5.0") and "20 of 400" in row["all others"]
-    assert (row["adjusted p"], row[""]) == ("p < .001", "out of line")
+    assert (row["adjusted p"], row["out of line"]) == ("p < .001", "worse")
+
+
+def test_the_others_of_a_bad_slice_are_not_counted_with_it() -> None:
+    other = {**SLICE, "value": "2018-04", "errors": SLICE["others"], "others": SLICE["errors"]}
+    usual = {**SLICE, "value": "2018-06", "out_of_line": False}
+    slices = [SLICE, other, usual]
+    told = data_faults.finding(document(slices=slices))
+    assert told.endswith(
+        "2 slices of 3 with an error rate out of line, 1 of them worse than the others."
+    )
+    assert data_quality.slice_table(slices)["out of line"].tolist() == ["worse", "better", ""]
 
 
 def test_the_oddest_images_of_the_commonest_kind_are_shown(
