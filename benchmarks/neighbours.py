@@ -18,7 +18,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from benchmarks.common import Row, embedded, in_turn, run, scaled, seconds
-from pipelines.methods import annoy_index
+from pipelines.methods import annoy_index, index_measuring
 from pipelines.methods.neighbours import Graph, all_nearest
 
 K = 50
@@ -116,9 +116,9 @@ def _row(
     )
 
 
-def _best_annoy(vectors: np.ndarray, truth: Graph) -> annoy_index.Measured:
+def _best_annoy(vectors: np.ndarray, truth: Graph) -> index_measuring.Measured:
     """The setting of least time among those that reach the recall."""
-    measured = annoy_index.measure(
+    measured = index_measuring.measure(
         vectors, truth, (10, 20, 50), (500, 1000, 2000, 4000, 8000, 16_000)
     )
     good = [row for row in measured if row.recall[10].value >= RECALL]

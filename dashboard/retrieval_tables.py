@@ -68,25 +68,34 @@ def index_table(embedding: Embedding, pair: str, macro: bool, ranks: Sequence[in
 
 
 def separation_text(document: Mapping[str, Any]) -> str:
-    """Distances within and between labels, silhouette, and near-duplicates, in Markdown."""
-    apart, silhouette = document["distances"], document["silhouette"]
-    twins = document["near_duplicates"]
-    near = "No pairs of near-duplicates."
+    """Distances within and between labels, silhouette, and near-duplicates, in Markdown.
+
+    What is not defined is left out: a distance of no two images, the silhouette of one label.
+    """
+    apart, silhouette, twins = (
+        document[part] for part in ("distances", "silhouette", "near_duplicates")
+    )
+    lines = []
+    if apart["within"] is not None and apart["between"] is not None:
+        times = apart["between"] / apart["within"] if apart["within"] else float("inf")
+        lines.append(
+            f"Images of one label are **{apart['within']:.3g}** apart on average, those of "
+            f"different labels **{apart['between']:.3g}**, {times:.2f} times as far "
+            f"(n = {apart['n']:,} images)."
+        )
+    if silhouette["value"] is not None:
+        lines.append(
+            f"Silhouette of the labels: **{silhouette['value']:.3f}** "
+            f"(from \N{MINUS SIGN}1 to 1; n = {silhouette['n']:,})."
+        )
     if twins["pairs"]:
-        near = (
+        lines.append(
             f"**{number.plural(twins['pairs'], 'pair')}** of near-duplicates, "
             f"{twins['across_splits']:,} across splits, {twins['other_label']:,} of different "
             "labels."
         )
-    ratio = apart["between"] / apart["within"] if apart["within"] else float("nan")
-    lines = [
-        f"Images of one label are **{apart['within']:.3g}** apart on average, those of different "
-        f"labels **{apart['between']:.3g}**, {ratio:.2f} times as far "
-        f"(n = {apart['n']:,} images).",
-        f"Silhouette of the labels: **{silhouette['value']:.3f}** "
-        f"(from \N{MINUS SIGN}1 to 1; n = {silhouette['n']:,}).",
-        near,
-    ]
+    else:
+        lines.append("No pairs of near-duplicates.")
     return "\n\n".join(lines)
 
 

@@ -146,8 +146,8 @@ def show_others() -> None:
     others = [
         each for each in embedding_data.made(run, "retrieval") if pair in coincidence.pairs_of(each)
     ]
-    colours = run_colours([each.name for each in others])
-    curves = {each.name: coincidence.curve(each, pair, EXACT, macro) for each in others}
+    colours = run_colours([each.title for each in others])
+    curves = {each.title: coincidence.curve(each, pair, EXACT, macro) for each in others}
     st.plotly_chart(
         coincidence_figures.curves_figure(curves, colours, chance, bands=list(curves), at=at),
         config=figures.CONFIG,
@@ -162,7 +162,7 @@ def show_others() -> None:
         alt="Embeddings compared on the same queries",
     )
     st.caption(
-        f"{described} Difference: {plain(embedding.name)} less the other on the same queries, "
+        f"{described} Difference: {plain(embedding.title)} less the other on the same queries, "
         "averaged in the same way, with a bootstrap interval; p: sign-flip permutation test of "
         "this difference."
     )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cache.artefact import write_json
-from pipelines.methods import annoy_index
+from pipelines.methods import index_measuring
 from pipelines.recipe import Recipe
 from pipelines.stages.base import Job, Outcome, Stage
 
@@ -26,7 +26,7 @@ def work(job: Job) -> Outcome:
     """Build the index, check that it answers its own members, measure it."""
     chosen, embedding = job.embedding_recipe, job.its_embedding
     vectors = np.asarray(embedding.vectors())
-    document = annoy_index.make(
+    document = index_measuring.make(
         vectors,
         embedding.neighbours(),
         job.out / "index.ann",

@@ -14,6 +14,7 @@ from cache import Workspace
 from cache.embeddings import Embedding, open_embedding
 from cache.tables import write_table
 from dashboard import coincidence
+from dashboard.retrieval_tables import separation_text
 from tests.dashboard.conftest import Fire, Shown, parameter
 
 Open = Callable[..., AppTest]
@@ -233,3 +234,15 @@ def test_the_studies_protocol_is_named_as_what_it_is(
     assert not at.exception
     assert any("query counted among its own neighbours" in each.value for each in at.markdown)
     assert at.table[0].value.loc["256", ["queries", "batches"]].tolist() == ["1,000", "1"]
+
+
+def test_what_one_label_does_not_define_is_left_out() -> None:
+    one = {"distances": {"within": 1.5, "between": None, "n": 9}, "silhouette": {"value": None}}
+    text = separation_text({**one, "near_duplicates": {"pairs": 0}})
+    assert text == "No pairs of near-duplicates."
+    two = {"within": 1.5, "between": 3.0, "n": 9}
+    silhouette = {"value": 0.25, "n": 9}
+    twins = {"pairs": 1, "across_splits": 1, "other_label": 0}
+    told = separation_text({"distances": two, "silhouette": silhouette, "near_duplicates": twins})
+    assert "**1.5** apart" in told and "2.00 times as far" in told and "**0.250**" in told
+    assert "**1 pair** of near-duplicates" in told

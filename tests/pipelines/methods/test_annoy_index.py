@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from pipelines.errors import StageError
-from pipelines.methods import annoy_index
-from pipelines.methods.annoy_index import Measured, answers, by_vector, choose
+from pipelines.methods import annoy_index, index_measuring
+from pipelines.methods.annoy_index import answers, by_vector
+from pipelines.methods.index_measuring import Measured, choose
 from pipelines.methods.intervals import Rate
 from pipelines.methods.neighbours import Metric, all_nearest, exact
 
@@ -45,15 +46,15 @@ def test_what_is_no_index_is_refused(vectors: np.ndarray, tmp_path: Path) -> Non
     annoy_index.build(vectors, tmp_path / "index.ann", 2)
     index = annoy_index.load(tmp_path / "index.ann", 6)
     with pytest.raises(StageError, match=r"the 399 samples\. Received: 400"):
-        annoy_index.check(index, vectors[1:], 1000)
+        index_measuring.check(index, vectors[1:], 1000)
 
 
 def test_members_answer_for_themselves_and_copies_count(tmp_path: Path) -> None:
     vectors = np.repeat(np.eye(10, dtype=np.float32), 20, axis=0)
     annoy_index.build(vectors, tmp_path / "index.ann", 4)
     index = annoy_index.load(tmp_path / "index.ann", 10)
-    assert annoy_index.check(index, vectors, 100) == (200, 200)
-    assert annoy_index.check(index, vectors, 100, sample=30) == (30, 30)
+    assert index_measuring.check(index, vectors, 100) == (200, 200)
+    assert index_measuring.check(index, vectors, 100, sample=30) == (30, 30)
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
@@ -65,10 +66,10 @@ def test_an_index_of_other_vectors_or_of_others_rows_is_refused(
         annoy_index.build(wrong, tmp_path / name, 5, metric)
         index = annoy_index.load(tmp_path / name, 6, metric)
         with pytest.raises(StageError, match=r"at least 90% of the samples.*Received: \d+ of 400"):
-            annoy_index.check(index, vectors, 1000, metric)
+            index_measuring.check(index, vectors, 1000, metric)
     annoy_index.build(vectors, tmp_path / "right", 5, metric)
     index = annoy_index.load(tmp_path / "right", 6, metric)
-    assert annoy_index.check(index, vectors, 1000, metric) == (400, 400)
+    assert index_measuring.check(index, vectors, 1000, metric) == (400, 400)
 
 
 def test_vectors_without_a_direction_are_not_asked_for(tmp_path: Path) -> None:
@@ -76,7 +77,7 @@ def test_vectors_without_a_direction_are_not_asked_for(tmp_path: Path) -> None:
     vectors = vectors.astype(np.float32)
     annoy_index.build(vectors, tmp_path / "index.ann", 5, "cosine")
     index = annoy_index.load(tmp_path / "index.ann", 4, "cosine")
-    assert annoy_index.check(index, vectors, 1000, "cosine") == (50, 50)
+    assert index_measuring.check(index, vectors, 1000, "cosine") == (50, 50)
 
 
 def test_answers_are_among_the_allowed_and_never_the_query(
@@ -108,7 +109,7 @@ def test_answers_are_padded_where_too_few_are_allowed(vectors: np.ndarray, tmp_p
 
 def test_more_nodes_find_more(vectors: np.ndarray) -> None:
     truth = all_nearest(vectors, 60)
-    rows = annoy_index.measure(vectors, truth, [1, 8], [20, 100, 10_000])
+    rows = index_measuring.measure(vectors, truth, [1, 8], [20, 100, 10_000])
     assert [(row.trees, row.search_k) for row in rows] == [
         (trees, nodes) for trees in (1, 8) for nodes in (20, 100, 10_000)
     ]
@@ -116,16 +117,16 @@ def test_more_nodes_find_more(vectors: np.ndarray) -> None:
         for at in (10, 50):
             assert few.recall[at].value < more.recall[at].value < all_of_them.recall[at].value == 1
             assert few.recall[at].low < few.recall[at].value < few.recall[at].high
-    assert rows[0].recall[10].n == annoy_index.QUERIES
+    assert rows[0].recall[10].n == index_measuring.QUERIES
     assert rows[3].bytes > rows[0].bytes > 0 and rows[0].ms > 0
 
 
 def test_recall_is_that_of_counting(vectors: np.ndarray, tmp_path: Path) -> None:
     truth = all_nearest(vectors, 10)
     path = tmp_path / "kept.ann"
-    row = annoy_index.measure(vectors, truth, [2], [60], keep={2: path})[0]
+    row = index_measuring.measure(vectors, truth, [2], [60], keep={2: path})[0]
     index = annoy_index.load(path, 6)
-    asked = np.random.default_rng(0).permutation(400)[: annoy_index.QUERIES]
+    asked = np.random.default_rng(0).permutation(400)[: index_measuring.QUERIES]
     hits = [
         len(set(by_vector(index, vectors[one], 10, 60, exclude=one).positions.tolist())
             & set(truth.positions[one].tolist()))
@@ -138,7 +139,7 @@ def test_recall_is_that_of_counting(vectors: np.ndarray, tmp_path: Path) -> None
 
 def test_fewer_neighbours_than_ten_are_measured_as_they_are() -> None:
     vectors = np.random.default_rng(0).normal(size=(6, 2)).astype(np.float32)
-    row = annoy_index.measure(vectors, all_nearest(vectors, 50), [3], [1000])[0]
+    row = index_measuring.measure(vectors, all_nearest(vectors, 50), [3], [1000])[0]
     assert row.recall[10].value == 1.0 and row.recall[50].value == 1.0
 
 
@@ -161,7 +162,7 @@ def test_an_index_is_made_with_what_there_is_to_say_of_it(
 ) -> None:
     path = tmp_path / "index.ann"
     seen: list[tuple[int, int]] = []
-    found = annoy_index.make(
+    found = index_measuring.make(
         vectors,
         all_nearest(vectors, 50),
         path,
@@ -183,6 +184,6 @@ def test_an_index_is_made_with_what_there_is_to_say_of_it(
     )
     assert chosen["recall@10"] == shares["value"] and chosen["ms"] == found["ms"]
     if search_k == "auto":
-        assert shares["value"] >= annoy_index.TARGET
+        assert shares["value"] >= index_measuring.TARGET
     else:
         assert found["search_k"] == 77
