@@ -115,6 +115,7 @@ def test_a_review_by_keyboard_alone_to_the_export_and_a_killed_server(
     expect(page.get_by_text("Who reviews?")).to_be_hidden(timeout=PATIENCE)
     assert stored() == [], "nobody had said who reviews, and a name is no verdict"
     page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="r Right:")).to_be_enabled(timeout=PATIENCE)
 
     for place, key in enumerate("rwub", start=2):
         page.keyboard.press(key)
