@@ -117,8 +117,8 @@ def map_caption(shown: Map) -> str:
     of_continuity = of.get("continuity_n", few)
     parts = [
         text,
-        f"trustworthiness {of['trustworthiness']:.3f} (n = {n:,}) and continuity "
-        f"{of['continuity']:.3f} (n = {of_continuity:,}), of 1, by {document['umap']['k']} "
+        f"trustworthiness {of['trustworthiness']:.3f} of 1 (n = {n:,}) and continuity "
+        f"{of['continuity']:.3f} of 1 (n = {of_continuity:,}) by {document['umap']['k']} "
         "neighbours",
     ]
     stability = document.get("stability")

@@ -160,7 +160,8 @@ def shared(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def compared(*of: Embedding) -> int:
     """How many neighbours of an image are compared: ``NEAR``, or as many as are kept."""
-    return min(NEAR, *(int(embedding_data.graph(each).positions.shape[1]) for each in of))
+    kept = (int(embedding_data.graph(each).positions.shape[1]) for each in of)
+    return min(NEAR, *kept)
 
 
 def overlap(first: Embedding, second: Embedding, rows: np.ndarray | None = None) -> Rate:

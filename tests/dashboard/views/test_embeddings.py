@@ -218,15 +218,19 @@ def test_each_figure_of_a_map_tells_how_many_points_it_is_of(
 ) -> None:
     maps = {name: open_map(embedding, name) for name in points.PROJECTIONS}
     # The artefacts of an earlier version say only how many UMAP's trustworthiness is of.
-    assert "(n = 150) and continuity 0.940 (n = 150)" in embedding_facts.map_caption(maps["umap"])
+    assert "(n = 150) and continuity 0.940 of 1 (n = 150)" in embedding_facts.map_caption(
+        maps["umap"]
+    )
     path = embedding.artefact("projection").path("projection.json")
     document = read_json(path)
     document["umap"]["continuity_n"] = 70
     document["pca"] |= {"n": 60, "continuity_n": 60}
     write_json(path, document)
     monkeypatch.setattr(embedding_data, "document", lambda of, stage: of.document(stage))
-    assert "(n = 150) and continuity 0.940 (n = 70)" in embedding_facts.map_caption(maps["umap"])
-    assert "0.800 (n = 60) and continuity 0.900 (n = 60)" in embedding_facts.map_caption(
+    assert "(n = 150) and continuity 0.940 of 1 (n = 70)" in embedding_facts.map_caption(
+        maps["umap"]
+    )
+    assert "0.800 of 1 (n = 60) and continuity 0.900 of 1 (n = 60)" in embedding_facts.map_caption(
         maps["pca"]
     )
 

@@ -202,6 +202,8 @@ def test_all_uploads_stand_on_the_map_of_any_embedding(
     assert any("25 of 150 images**, of two\\.png the nearest in penultimate" in each.value
                for each in at.markdown)  # fmt: skip
     assert any("The 2 rings with names are your uploads" in each.value for each in at.caption)
+    # The next run of the tests would be one of the page that the callback left.
+    at.switch_page("views/embeddings.py").run()
     at.selectbox(key="embedding").select("pixels").run()
     assert marks() == places("pixels")
     at.selectbox(key="embedding").select("penultimate").run()

@@ -16,7 +16,7 @@ from tests.pipelines.conftest import Content, MakeFolder, RunStages
 STAGES = ("samples", "inputs", "vectors", "neighbours", "index", "retrieval", "issues", "quality")
 RUN = {
     "model": "hits_cnn",
-    "embeddings": {"pixels": {"dim": 8, "neighbours": 12}},
+    "embeddings": {"pixels": {"dim": 8, "neighbours": 14}},
     "issues": {"head": {"neighbours": 10}},
 }
 
