@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import selection
+from dashboard import collector, selection
 from dashboard.pages import pages
 from dashboard.widgets.messages import told
 
@@ -22,3 +22,5 @@ with st.sidebar, told():
 
 with told():
     page.run()
+
+collector.spare_modules()
