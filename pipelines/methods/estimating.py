@@ -25,6 +25,8 @@ Read = Callable[[np.ndarray], np.ndarray]
 
 _BATCH = 256
 _LEAST = 1e-7
+_LEAST_IN_PATTERN = 1e-4
+_LEAST_VARIANCE = 1e-2
 _LAST_RATE = 0.05
 
 
@@ -66,6 +68,8 @@ class Settings:
         seed: Of weights and order.
         optimizer: ``adam`` (Kingma and Ba 2015), its rate falling to a twentieth along half a
             cosine; or ``adadelta`` (Zeiler 2012) at a constant rate, the study's.
+        pattern: Weight of the pattern of the logits in the loss, see :func:`train`; the study's
+            networks learn without.
     """
 
     epochs: int = 8
@@ -74,6 +78,7 @@ class Settings:
     patience: int = 3
     seed: int = 0
     optimizer: Literal["adam", "adadelta"] = "adam"
+    pattern: float = 0.1
 
 
 def train(
@@ -89,9 +94,11 @@ def train(
     """Train an estimator from where the work folder stands to the end.
 
     The loss is the binary cross-entropy of the probabilities over the positions of the image, less
-    the entropy of the exact map, which no network can undercut: it is 0 for the exact map (the
-    study's figures have that entropy in them). The best epoch is that of the lowest loss on val,
-    the last where there is no val.
+    the entropy of the exact map, which no network can undercut (the study's figures have it in
+    them), and a part for the pattern: one less the correlation of the logits over the map. For
+    where a model is sure, all probabilities are close to 0 or to 1: cross-entropy hardly sees their
+    order, which is what a reader sees, and logits keep it. The loss is 0 for the exact map. The
+    best epoch is that of the lowest loss on val, the last where there is no val.
 
     Args:
         build: Makes the network with fresh weights; called after everything is seeded. It loads the
@@ -118,14 +125,14 @@ def train(
     def loss(images: Any, asked: Any, maps: Any) -> Any:
         import tensorflow as tf
 
-        return tf.reduce_mean(_losses(_forward(model, images, asked), maps))
+        return tf.reduce_mean(_losses(_forward(model, images, asked), maps, settings.pattern))
 
     task = Task(
         model=model,
         steps=-(-len(pairs) // settings.batch_size),
         batch=_Batches(pairs, settings),
         loss=loss,
-        val_loss=_measure(model, val),
+        val_loss=_measure(model, val, settings.pattern),
         where=where,
     )
     rate = partial(_rate, settings)
@@ -252,8 +259,8 @@ def _forward(model: Any, images: Any, asked: Any) -> Any:
     return model([images, asked] if len(model.inputs) == 2 else images, training=False)
 
 
-def _losses(drawn: Any, maps: Any) -> Any:
-    """Cross-entropy less entropy of each map, in nats a position."""
+def _losses(drawn: Any, maps: Any, pattern: float) -> Any:
+    """Cross-entropy less entropy of each map, in nats a position, and the part for its pattern."""
     import tensorflow as tf
 
     def entropy(guess: Any) -> Any:
@@ -261,15 +268,34 @@ def _losses(drawn: Any, maps: Any) -> Any:
         each = -maps * tf.math.log(guess) - (1 - maps) * tf.math.log(1 - guess)
         return tf.reduce_mean(each, axis=[1, 2])
 
-    return entropy(drawn) - entropy(maps)
+    return entropy(drawn) - entropy(maps) + pattern * (1 - _alike(_logits(drawn), _logits(maps)))
 
 
-def _measure(model: Any, val: Pairs) -> Callable[[], float]:
+def _logits(probabilities: Any) -> Any:
+    import tensorflow as tf
+
+    bounded = tf.clip_by_value(probabilities, _LEAST_IN_PATTERN, 1 - _LEAST_IN_PATTERN)
+    return tf.math.log(bounded) - tf.math.log(1 - bounded)
+
+
+def _alike(one: Any, other: Any) -> Any:
+    """Correlation of each map with the other; least variances make that of two constants 1."""
+    import tensorflow as tf
+
+    one, other = (maps - tf.reduce_mean(maps, axis=[1, 2], keepdims=True) for maps in (one, other))
+
+    def together(one: Any, other: Any) -> Any:
+        return tf.reduce_mean(one * other, axis=[1, 2]) + _LEAST_VARIANCE
+
+    return together(one, other) * tf.math.rsqrt(together(one, one) * together(other, other))
+
+
+def _measure(model: Any, val: Pairs, pattern: float) -> Callable[[], float]:
     """Make a function that measures the loss on val in inference mode; nan of no pairs."""
     if not len(val):
         return lambda: float("nan")
     losses = traced(
-        lambda images, asked, maps: _losses(_forward(model, images, asked), maps),
+        lambda images, asked, maps: _losses(_forward(model, images, asked), maps, pattern),
         *_signature(val),
     )
 

@@ -92,7 +92,7 @@ def work(job: Job) -> Outcome:
 
 STAGE = Stage(
     name="estimators",
-    version=3,
+    version=4,
     scope="occlusion",
     reads=reads,
     unit="maps",

@@ -119,6 +119,7 @@ class Judge:
             patience=settings.patience,
             seed=settings.seed + repeat,
             optimizer=settings.optimizer,
+            pattern=estimating.Settings.pattern if settings.network == "unet" else 0.0,
         )
         if settings.target == "study" and CEILING not in self._told:
             self._told[CEILING] = {"baseline": True, "target": "study", "only": None}

@@ -93,16 +93,46 @@ def test_it_beats_the_mean_map_and_answers_for_the_class_asked_for(tmp_path: Pat
     assert told == sorted(told) and told[-1] <= 1
 
 
-def test_the_loss_is_zero_for_the_exact_map() -> None:
+def losses(drawn: Any, maps: Any, pattern: float) -> np.ndarray:
     from pipelines.methods.backend import load_tensorflow
     from pipelines.methods.estimating import _losses
 
     load_tensorflow()
-    maps = np.array([[[0.0, 1.0], [0.3, 0.7]], [[0.5, 0.5], [0.5, 0.5]]], np.float32)
-    assert np.asarray(_losses(maps, maps)) == pytest.approx([0, 0], abs=1e-6)
+    return np.asarray(_losses(np.float32(drawn), np.float32(maps), pattern))
+
+
+def test_the_loss_is_zero_for_the_exact_map() -> None:
+    maps = [[[0.0, 1.0], [0.3, 0.7]], [[0.5, 0.5], [0.5, 0.5]], [[1.0, 1.0], [1.0, 1.0]]]
+    for pattern in (0, 0.3):
+        assert losses(maps, maps, pattern) == pytest.approx([0, 0, 0], abs=1e-6)
+
+
+def test_the_loss_is_the_divergence_and_one_less_the_correlation_of_logits() -> None:
     # Of .5 where it is .25: the Kullback-Leibler divergence.
-    wrong = np.asarray(_losses(np.full((1, 1, 1), 0.5, np.float32), np.float32([[[0.25]]])))
-    assert wrong == pytest.approx([0.25 * np.log(0.5) + 0.75 * np.log(1.5)], abs=1e-6)
+    divergence = 0.25 * np.log(0.5) + 0.75 * np.log(1.5)
+    assert losses([[[0.5]]], [[[0.25]]], 0) == pytest.approx([divergence], abs=1e-6)
+    exact, drawn = np.random.default_rng(1).uniform(0.01, 0.99, (2, 4, 6, 5))
+    apart = losses(drawn, exact, 0.3) - losses(drawn, exact, 0)
+    logits = [np.log(maps / (1 - maps)).reshape(4, -1) for maps in (exact, drawn)]
+    wanted = [0.3 * (1 - np.corrcoef(one, other)[0, 1]) for one, other in zip(*logits, strict=True)]
+    assert apart == pytest.approx(wanted, abs=2e-3)
+
+
+def test_the_order_of_probabilities_near_one_counts() -> None:
+    exact = [[[0.9999, 0.999, 0.99]]]
+    same, turned = [[[0.999, 0.997, 0.98]]], [[[0.98, 0.997, 0.999]]]
+    pattern = (losses(turned, exact, 1) - losses(turned, exact, 0))[0]
+    assert pattern > 1.9
+    assert (losses(same, exact, 1) - losses(same, exact, 0))[0] < 0.02
+    assert abs(losses(turned, exact, 0)[0] - losses(same, exact, 0)[0]) < 0.06
+
+
+def test_a_constant_map_asks_for_a_constant_one() -> None:
+    constant = np.full((1, 3, 3), 0.5)
+    varied = constant + np.linspace(-0.3, 0.3, 9).reshape(1, 3, 3)
+    less = constant + np.linspace(-0.1, 0.1, 9).reshape(1, 3, 3)
+    parts = [losses(drawn, constant, 1) - losses(drawn, constant, 0) for drawn in (varied, less)]
+    assert parts[0] > parts[1] > 0.1
 
 
 def test_a_stop_changes_nothing(tmp_path: Path) -> None:
