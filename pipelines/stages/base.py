@@ -180,6 +180,13 @@ def training_settings(recipe: Recipe, run: str) -> Any:
     return recipe.runs[run].model_dump(mode="json", exclude={"image", "labels", *PARTS.values()})
 
 
+def grouping(recipe: Recipe) -> dict[str, str]:
+    """The expression that finds groups in the names of files, where there is one: settings of the
+    stages that ask which images belong together. Others need not be made anew where it changes."""
+    expression = getattr(recipe.dataset, "group", None)
+    return {} if expression is None else {"group": expression}
+
+
 def decided_labels(recipe: Recipe, run: str) -> Reads:
     """What a stage reads besides that learns from labels: the decisions, or nothing."""
     return ("decisions",) if recipe.labels_of(run) == "decided" else ()

@@ -29,13 +29,14 @@ from pipelines.methods.feeding import open_inputs
 from pipelines.methods.intervals import rate
 from pipelines.models import mistakes
 from pipelines.recipe import Recipe
-from pipelines.stages.base import Job, Of, Outcome, Reads, Stage, training_settings
+from pipelines.stages.base import Job, Of, Outcome, Reads, Stage, grouping, training_settings
 
 
 def settings(recipe: Recipe, run: str, issues: str) -> Any:
-    """How to look for them, and how to train the classifier where it is trained anew."""
+    """How to look for them, which images belong together, and how to train the classifier where it
+    is trained anew."""
     chosen = recipe.runs[run].issues[issues]
-    told = chosen.model_dump(mode="json")
+    told = {**chosen.model_dump(mode="json"), **grouping(recipe)}
     told["embedding"] = recipe.runs[run].embedding_of(chosen)
     if chosen.by == "classifier":
         told["training"] = training_settings(recipe, run)

@@ -22,18 +22,19 @@ from pipelines.methods import binning, near_duplicates, oddities, sample_counts,
 from pipelines.methods.feeding import open_inputs
 from pipelines.recipe import Recipe
 from pipelines.sources import source_of
-from pipelines.stages.base import Job, Of, Outcome, Reads, Stage
+from pipelines.stages.base import Job, Of, Outcome, Reads, Stage, grouping
 
 _BATCH_BYTES = 64 * 2**20
 
 
 def settings(recipe: Recipe, run: str, issues: str) -> Any:
-    """The embedding that is asked, and the present content of the input: what is known of images
-    besides may change while the samples stay what they are for all others."""
+    """The embedding that is asked, which images belong together, and the present content of the
+    input: what is known of images besides may change while the samples stay the same for others."""
     chosen, dataset = recipe.runs[run], recipe.dataset
     return {
         "embedding": chosen.embedding_of(chosen.issues[issues]),
         "input": source_of(dataset).signature(dataset),
+        **grouping(recipe),
     }
 
 

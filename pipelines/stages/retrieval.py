@@ -28,7 +28,7 @@ from pipelines.methods import (
 from pipelines.methods.feeding import open_inputs
 from pipelines.methods.splits import units_of
 from pipelines.recipe import Recipe
-from pipelines.stages.base import Job, Outcome, Stage
+from pipelines.stages.base import Job, Outcome, Stage, grouping
 
 _AT = (1, 5, 10, 20, 50)
 """Numbers of neighbours that are written down; the dashboard draws whole curves."""
@@ -41,10 +41,11 @@ _PAIRS = ("test in train", "val in train", "test in test", "test in all", "all i
 
 
 def settings(recipe: Recipe, run: str, embedding: str) -> Any:
-    """What counts as a near-duplicate, and which pairs of splits are measured; the neighbours come
-    with their own settings."""
+    """What counts as a near-duplicate, which images belong together, and which pairs of splits are
+    measured; the neighbours come with their own settings."""
     chosen = recipe.runs[run].embeddings[embedding]
-    return chosen.model_dump(mode="json", include={"near_duplicate", "pairs"})
+    told = chosen.model_dump(mode="json", include={"near_duplicate", "pairs"})
+    return {**told, **grouping(recipe)}
 
 
 def work(job: Job) -> Outcome:
