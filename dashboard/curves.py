@@ -336,6 +336,7 @@ def _mark_best(
         name=f"{name}, best epoch",
         legendgroup=name,
         showlegend=False,
+        cliponaxis=False,
         hovertemplate=_hover(f"{name}, best epoch", measure),
     )
 

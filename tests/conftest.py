@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from dashboard import collector
+
 if TYPE_CHECKING:
     from cache.reviews import Reviews
     from tests.postgresql import Server
@@ -22,11 +24,19 @@ os.environ.pop("COLUMNS", None)
 hypothesis.settings.register_profile("centauro", deadline=None)
 hypothesis.settings.load_profile("centauro")
 
+
 REAL_RUNS = (
     "runs={hits: {model: hits_cnn, epochs: 2, batch_size: 32, embeddings: {pixels: {dim: 20}}, "
     "issues: {head: {}}, occlusion: {five: {patch: 5, train: 200, val: 40, test: 60, "
     "estimators: {ours: {epochs: 1, repeats: 2}}}}}}"
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _modules_spared() -> None:
+    """Every page and every training has the collector look through everything, and a worker comes
+    to hold TensorFlow, numba and all the rest."""
+    collector.spare_modules()
 
 
 @pytest.fixture(scope="session")
