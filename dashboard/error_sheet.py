@@ -19,6 +19,7 @@ from dashboard import (
     embedding_data,
     overlay,
     quality_flags,
+    review_state,
     review_ways,
     reviews,
     selection,
@@ -279,7 +280,10 @@ def _show_reviews(run: Run, sample: pd.Series) -> None:
     rows = pd.DataFrame(
         {
             "reviewer": [plain(name) for name in found["reviewer"]],
-            "says": [VERDICTS[verdict] for verdict in found["verdict"]],
+            "says": [
+                VERDICTS[verdict] + review_state.outdated(given, str(sample["label"]))
+                for verdict, given in zip(found["verdict"], found["given"], strict=True)
+            ],
             "label": [
                 number.UNKNOWN if pd.isna(each) else plain(each) for each in found["decided"]
             ],

@@ -137,8 +137,7 @@ def _show_verdicts(row: pd.Series, state: State) -> None:
     for each in said.itertuples(index=False):
         decided = None if pd.isna(each.decided) else str(each.decided)
         line = f"**{plain(each.reviewer)}**: {plain(review_state.told(each.verdict, decided))}"
-        if each.given != row["label"]:
-            line += f" (the given label was {plain(each.given)} then: no longer counted)"
+        line += review_state.outdated(each.given, str(row["label"]))
         lines.append(line + (f" — {plain(each.note)}" if each.note else ""))
     st.markdown("  \n".join(lines))
 

@@ -129,3 +129,11 @@ def show_progress(workspace: Workspace, judged: pd.DataFrame, suspected: np.ndar
 def told(verdict: str, decided: str | None) -> str:
     """A verdict in words, as plain text: ``wrong, it is 8``."""
     return f"wrong, it is {decided}" if verdict == "wrong" else str(verdict)
+
+
+def outdated(given: str, label: str) -> str:
+    """What is added to a verdict on a label that the image no longer bears, in Markdown; nothing
+    where it bears it still."""
+    if given == label:
+        return ""
+    return f" (the given label was {plain(given)} then: no longer counted)"

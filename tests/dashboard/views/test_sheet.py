@@ -117,6 +117,20 @@ def test_reviews_of_the_image_are_told(workspaces: dict[str, Workspace], open_pa
     assert "No reviewer has judged" not in words(at)
 
 
+def test_what_was_said_of_another_label_is_told_to_be_out_of_date(
+    workspaces: dict[str, Workspace], open_page: Open
+) -> None:
+    sample = of(workspaces["shapes"], False)
+    with open_reviews() as reviews:
+        for reviewer, given in (("Anna", str(sample["label"])), ("Bob", str(sample["predicted"]))):
+            reviews.add(Verdict("shapes", sample["sample_id"], given, "right", reviewer))
+    at = open_page("sheet", workspace="shapes", run="plain", image=sample["sample_id"])
+    told = next(each.value for each in at.table if "reviewer" in each.value.columns)
+    says = dict(zip(told["reviewer"], told["says"], strict=True))
+    assert "no longer counted" not in says["Anna"]
+    assert f"the given label was {sample['predicted']} then: no longer counted" in says["Bob"]
+
+
 def test_an_unknown_image_and_none_are_said(
     workspaces: dict[str, Workspace], open_page: Open
 ) -> None:
