@@ -90,6 +90,13 @@ def test_ties_of_the_important_tenth_go_by_position() -> None:
     assert lowest_tenth(np.array([[3.0, 1.0, 1.0]]))[0].tolist() == [False, True, False]
 
 
+@pytest.mark.parametrize("ends", [(0.02, 0.0), (0.51, 0.49), (0.3, 0.28)])
+def test_whether_a_map_is_flat_does_not_hang_on_its_type(ends: tuple[float, float]) -> None:
+    exact = np.array([[ends]], np.float32)
+    assert flat(exact) == flat(exact.astype(np.float64))
+    assert np.isnan(fidelity(exact, exact)["pearson"]) == flat(exact)
+
+
 @given(maps())
 def test_identical_maps_agree_wholly(exact: np.ndarray) -> None:
     measured = fidelity(exact, exact.copy())
