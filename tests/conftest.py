@@ -24,7 +24,6 @@ os.environ.pop("COLUMNS", None)
 hypothesis.settings.register_profile("centauro", deadline=None)
 hypothesis.settings.load_profile("centauro")
 
-
 REAL_RUNS = (
     "runs={hits: {model: hits_cnn, epochs: 2, batch_size: 32, embeddings: {pixels: {dim: 20}}, "
     "issues: {head: {}}, occlusion: {five: {patch: 5, train: 200, val: 40, test: 60, "

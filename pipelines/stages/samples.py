@@ -29,7 +29,7 @@ from pipelines.methods.splits import leaked, make_splits
 from pipelines.recipe import DatasetBase, Recipe
 from pipelines.sources import source_of
 from pipelines.sources.base import Loaded, Rejected
-from pipelines.stages.base import Job, Outcome, Stage
+from pipelines.stages.base import Job, Outcome, Stage, grouping
 
 _TOGETHER = 2**20
 """Bytes of images that are measured at a time."""
@@ -122,8 +122,9 @@ def work(job: Job) -> Outcome:
         for name in ("sample_id", "label", "split", "leaked", "true_label")
         if name in frame
     ]
-    if getattr(options, "group", None) is None and frame["group"].notna().any():
-        # What a table or an archive says of groups may change while all else stays.
+    if not grouping(job.recipe) and frame["group"].notna().any():
+        # What a table or an archive says of groups may change while all else stays; an expression
+        # stands among the settings of the stages that ask for groups.
         told.append(frame["group"].tolist())
     digest = fingerprint([*told, classes, channels])
     return Outcome(rows=len(frame), digest=digest)
